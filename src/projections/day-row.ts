@@ -10,10 +10,9 @@ import {
   type VisitorSketch,
   visitorSketchBytesMax,
 } from '../domain/visitor-sketch.ts';
-import { RowReader, varintBytesMax, writeVarint } from '../serde/varint.ts';
+import { RowMalformed, RowReader, varintBytesMax, writeVarint } from '../serde/varint.ts';
 import type { RowCodec } from '../worker/topology.ts';
-import { NameTable } from './name-table.ts';
-import { countValue, createTopValues, type TopValues } from './top-values.ts';
+import { dimensionOf, NameTable } from './name-table.ts';
 
 const quarterMs = 15 * 60_000;
 export const dayMs = 24 * 60 * 60_000;
@@ -42,10 +41,12 @@ export interface DayRow {
   /** Milliseconds since the day began, plus one; 0 = no visit yet. */
   firstVisit: number;
   lastVisit: number;
-  /** By position of the dimension; made when first needed. */
-  readonly values: (TopValues | undefined)[];
+  /** Values of all dimensions in the order in which they came, by their ids in `names`, and how often each was counted. */
+  readonly ids: number[];
+  readonly counts: number[];
+  /** By position of the dimension: visits whose value was not kept apart. Made when first needed. */
+  others: number[] | undefined;
   visitors: VisitorSketch | undefined;
-  /** What the ids in `values` mean. */
   readonly names: NameTable;
 }
 
@@ -75,13 +76,36 @@ export function countInDay(row: DayRow, visit: Visit): void {
   row.visitors.add(visit.visitor);
 }
 
+/**
+ * Counts one more of a value. When its dimension is full, the value takes the place of the rarest one, whose count goes to
+ * `others`: so the sum is always exact, a value that comes at least twice in a while stays, and a stream of made-up values
+ * only pushes out other made-up ones. (The replacement rule of Space-Saving, Metwally et al. 2005, without its overestimate:
+ * counts here are lower bounds, and `others` is the rest.)
+ */
 function count(row: DayRow, position: number, name: string): void {
-  let values = row.values[position];
-  if (values === undefined) {
-    values = createTopValues();
-    row.values[position] = values;
+  const { ids, counts } = row;
+  const id = row.names.idOf(position, name);
+  const index = ids.indexOf(id);
+  if (index >= 0) {
+    counts[index] = (counts[index] as number) + 1;
+    return;
   }
-  countValue(values, row.names.idOf(name), capacityAt[position] as number);
+  let kept = 0;
+  let rarest = -1;
+  for (let i = 0; i < ids.length; i++) {
+    if (dimensionOf(ids[i] as number) !== position) continue;
+    kept++;
+    if (rarest < 0 || (counts[i] as number) < (counts[rarest] as number)) rarest = i;
+  }
+  if (kept < (capacityAt[position] as number)) {
+    ids.push(id);
+    counts.push(1);
+    return;
+  }
+  row.others ??= dimensions.map(() => 0);
+  row.others[position] = (row.others[position] as number) + (counts[rarest] as number);
+  ids[rarest] = id;
+  counts[rarest] = 1;
 }
 
 /** Visits come nearly in order of time, so the quarter looked for is nearly always the last. */
@@ -113,49 +137,41 @@ export function createDayRowCodec(names: () => NameTable): RowCodec<DayRow> {
       prefetches: 0,
       firstVisit: 0,
       lastVisit: 0,
-      values: new Array<TopValues | undefined>(dimensions.length).fill(undefined),
+      ids: [],
+      counts: [],
+      others: undefined,
       visitors: undefined,
       names: names(),
     }),
     decode: (bytes) => decodeDayRow(bytes, names()),
     maxEncodedBytes(row) {
-      let entries = 0;
-      for (const values of row.values) entries += values === undefined ? 0 : values.ids.length;
-      const numbers = 4 + row.quarters.length + 2 * dimensions.length + 2 * entries + 1;
-      return numbers * varintBytesMax + entries * nameBytesMax + visitorSketchBytesMax;
+      const numbers = 6 + row.quarters.length + 3 * row.ids.length + dimensions.length;
+      return numbers * varintBytesMax + row.ids.length * nameBytesMax + visitorSketchBytesMax;
     },
     encode: encodeDayRow,
   };
 }
 
 function encodeDayRow(row: DayRow, target: Buffer, start: number): number {
+  const { ids, counts, quarters, others, visitors } = row;
   let position = writeVarint(target, row.prefetches, start);
   position = writeVarint(target, row.firstVisit, position);
   position = writeVarint(target, row.lastVisit, position);
-  position = writeVarint(target, row.quarters.length / 3, position);
-  for (const number of row.quarters) position = writeVarint(target, number, position);
-  for (const values of row.values) {
-    if (values === undefined) {
-      target[position++] = 0;
-      target[position++] = 0;
-      continue;
-    }
-    const { ids, counts } = values;
-    position = writeVarint(target, ids.length, position);
-    position = writeVarint(target, values.other, position);
-    for (let i = 0; i < ids.length; i++) {
-      const name = row.names.bytesOf(ids[i] as number);
-      position = writeVarint(target, name.length, position);
-      position += name.copy(target, position);
-      position = writeVarint(target, counts[i] as number, position);
-    }
+  position = writeVarint(target, quarters.length / 3, position);
+  for (let i = 0; i < quarters.length; i++) position = writeVarint(target, quarters[i] as number, position);
+  position = writeVarint(target, ids.length, position);
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] as number;
+    const name = row.names.bytesOf(id);
+    target[position++] = dimensionOf(id);
+    position = writeVarint(target, name.length, position);
+    target.set(name, position);
+    position = writeVarint(target, counts[i] as number, position + name.length);
   }
-  if (row.visitors === undefined) {
-    target[position++] = 0;
-    return position;
-  }
-  position = writeVarint(target, row.visitors.encodedLength(), position);
-  return row.visitors.encodeInto(target, position);
+  position = writeVarint(target, others?.length ?? 0, position);
+  if (others !== undefined) for (const other of others) position = writeVarint(target, other, position);
+  position = writeVarint(target, visitors?.encodedLength() ?? 0, position);
+  return visitors === undefined ? position : visitors.encodeInto(target, position);
 }
 
 function decodeDayRow(bytes: Buffer, names: NameTable): DayRow {
@@ -165,36 +181,43 @@ function decodeDayRow(bytes: Buffer, names: NameTable): DayRow {
   const lastVisit = reader.varint();
   const quarters: number[] = [];
   for (let left = reader.varint() * 3; left > 0; left--) quarters.push(reader.varint());
-  const values: (TopValues | undefined)[] = [];
-  for (let position = 0; position < dimensions.length; position++) {
-    const entries = reader.varint();
-    const top = createTopValues();
-    top.other = reader.varint();
-    for (let i = 0; i < entries; i++) {
-      top.ids.push(names.idOf(reader.text()));
-      top.counts.push(reader.varint());
-    }
-    values.push(entries === 0 && top.other === 0 ? undefined : top);
+  const ids: number[] = [];
+  const counts: number[] = [];
+  for (let left = reader.varint(); left > 0; left--) {
+    const dimension = reader.varint();
+    if (dimension >= dimensions.length) throw new RowMalformed(`there is no dimension ${dimension}`);
+    ids.push(names.idOf(dimension, reader.text()));
+    counts.push(reader.varint());
+  }
+  let others: number[] | undefined;
+  const othersLength = reader.varint();
+  if (othersLength > 0) {
+    others = dimensions.map(() => 0);
+    for (let i = 0; i < othersLength; i++) others[i] = reader.varint();
   }
   const sketchBytes = reader.varint();
   const sketchAt = reader.skip(sketchBytes);
   reader.end();
   const visitors = sketchBytes === 0 ? undefined : decodeVisitorSketch(bytes, sketchAt, sketchBytes);
-  return { quarters, prefetches, firstVisit, lastVisit, values, visitors, names };
+  return { quarters, prefetches, firstVisit, lastVisit, ids, counts, others, visitors, names };
 }
 
 /** The row of UTC day `day` as it is read. */
 export function dayStatisticsOf(day: number, bytes: Buffer): DayStatistics {
-  const names = new NameTable();
-  const row = decodeDayRow(bytes, names);
+  const row = decodeDayRow(bytes, new NameTable());
   const quarters = [];
   for (let i = 0; i < row.quarters.length; i += 3) {
     const [quarter, nonBots, bots] = row.quarters.slice(i, i + 3) as [number, number, number];
     quarters.push({ quarter, nonBots, bots });
   }
-  const breakdowns = Object.fromEntries(
-    dimensions.map((dimension, position) => [dimension, breakdownOf(row.values[position], names)]),
-  ) as Record<Dimension, Breakdown>;
+  const values = dimensions.map((): (readonly [string, number])[] => []);
+  row.ids.forEach((id, index) => {
+    values[dimensionOf(id)]?.push([row.names.nameOf(id), row.counts[index] as number]);
+  });
+  const breakdowns: Partial<Record<Dimension, Breakdown>> = {};
+  dimensions.forEach((dimension, position) => {
+    breakdowns[dimension] = { values: values[position] ?? [], other: row.others?.[position] ?? 0 };
+  });
   return {
     day,
     quarters,
@@ -202,14 +225,6 @@ export function dayStatisticsOf(day: number, bytes: Buffer): DayStatistics {
     firstVisitAt: row.firstVisit === 0 ? null : day * dayMs + row.firstVisit - 1,
     lastVisitAt: row.lastVisit === 0 ? null : day * dayMs + row.lastVisit - 1,
     uniqueVisitors: row.visitors?.estimate() ?? 0,
-    breakdowns,
-  };
-}
-
-function breakdownOf(values: TopValues | undefined, names: NameTable): Breakdown {
-  if (values === undefined) return { values: [], other: 0 };
-  return {
-    values: values.ids.map((id, index) => [names.nameOf(id), values.counts[index] as number] as const),
-    other: values.other,
+    breakdowns: breakdowns as Record<Dimension, Breakdown>,
   };
 }

@@ -16,6 +16,7 @@ import { ProducerWatermarks, producerKeyPrefix } from './producer-watermarks.ts'
 import { type TaskState, transition } from './task-state.ts';
 import { PoisonRecord, type Processor, type Topology } from './topology.ts';
 import { DirtyRows, VersionedRows } from './versioned-rows.ts';
+import { WrittenKeys } from './written-keys.ts';
 
 export interface TaskOptions {
   readonly topology: Topology;
@@ -66,8 +67,9 @@ export class Task {
     this.readableFromOffset = options.logEndOffset;
     this.streamTimeMs = checkpoint?.streamTimeMs ?? 0;
     this.counts = { ...(checkpoint?.counts ?? noCounts) };
+    const written = checkpoint === undefined ? new WrittenKeys() : null;
     this.processor = options.topology.createProcessor({
-      rows: (codec) => new VersionedRows(options.store, codec, this.dirtyRows),
+      rows: (codec) => new VersionedRows(options.store, codec, this.dirtyRows, written),
     });
     this.state = transition(this.state, 'catching-up');
     this.noteReadable();
@@ -82,6 +84,8 @@ export class Task {
       const expected = { logId: options.logId, topology: topologyId(options.topology), partition: options.partition };
       const reason = mismatch(checkpoint, expected, options.logEndOffset);
       if (reason !== null) throw new StoreUnusable(reason);
+    } else if ((await options.store.range({ gte: '', limit: 1 })).length > 0) {
+      throw new StoreUnusable('it holds rows but no checkpoint');
     }
     const watermarks = new ProducerWatermarks();
     let after: string = producerKeyPrefix;

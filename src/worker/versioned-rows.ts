@@ -5,6 +5,7 @@
  */
 import type { StateBatch, StateStore } from '../ports/state-store.ts';
 import type { RowCodec } from './topology.ts';
+import type { WrittenKeys } from './written-keys.ts';
 
 /** A row in memory. `state` may be changed only after {@link VersionedRows.begin} said so. */
 export interface Row<R> {
@@ -62,9 +63,12 @@ export class VersionedRows<R> {
   private readonly store: StateStore;
   private readonly codec: RowCodec<R>;
   private readonly dirtyRows: DirtyRows;
+  private readonly written: WrittenKeys | null;
 
-  constructor(store: StateStore, codec: RowCodec<R>, dirtyRows: DirtyRows) {
+  /** `written` is given for a store that was empty when it was opened. */
+  constructor(store: StateStore, codec: RowCodec<R>, dirtyRows: DirtyRows, written: WrittenKeys | null) {
     this.store = store;
+    this.written = written;
     this.codec = codec;
     this.dirtyRows = dirtyRows;
   }
@@ -74,7 +78,7 @@ export class VersionedRows<R> {
    * its last change: {@link isStored}.
    */
   open(key: string): Row<R> {
-    const bytes = this.store.getSync(key);
+    const bytes = this.written === null || this.written.mayHold(key) ? this.store.getSync(key) : undefined;
     if (bytes === undefined) return { key, version: -1, state: this.codec.create(), commit: 0 };
     return { key, version: versionOf(bytes), state: this.codec.decode(payloadOf(bytes)), commit: 0 };
   }
@@ -82,6 +86,7 @@ export class VersionedRows<R> {
   /** Begins the change of a row by the record at `offset`; false when the row already contains that record: then leave it. */
   begin(row: Row<R>, offset: number): boolean {
     if (row.version >= offset) return false;
+    if (row.version < 0) this.written?.add(row.key);
     row.version = offset;
     if (row.commit !== this.dirtyRows.gathering) this.dirtyRows.add(row, this.codec);
     return true;
