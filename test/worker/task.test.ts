@@ -3,8 +3,8 @@ import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-s
 import type { StateStore } from '../../src/ports/state-store.ts';
 import { RowReader, writeVarint } from '../../src/serde/varint.ts';
 import { deadLetterKeyPrefix, StoreUnusable } from '../../src/worker/task.ts';
-import { PoisonRecord, type RowCodec, type Topology } from '../../src/worker/topology.ts';
-import type { Row } from '../../src/worker/versioned-rows.ts';
+import { PoisonRecord, type Topology } from '../../src/worker/topology.ts';
+import type { Row, RowCodec } from '../../src/worker/versioned-rows.ts';
 import { openTask, rowsOf, TestLog } from '../support/topology-driver.ts';
 
 interface Tally {
