@@ -15,6 +15,8 @@ export class TestEventLog implements EventLog {
   readonly logId = 'test-log';
   /** What the next appends shall do: fail before the records are written, after it, or write them as usual. */
   readonly plan: ('fails-unwritten' | 'fails-written')[] = [];
+  /** What others write just before the next append of a command; asked each time. */
+  overtakenBy: () => readonly RecordToAppend[] = () => [];
   readonly #partitions: LogRecord[][];
   readonly #fold: (partition: number, record: LogRecord) => void;
   #folding: Promise<void> = Promise.resolve();
@@ -56,14 +58,17 @@ export class TestEventLog implements EventLog {
     if (topic !== 'links' || kept === undefined) throw new Error(`there is no ${topic} ${partition} here`);
     const plan = this.plan.shift();
     if (plan === 'fails-unwritten') throw new LogUnavailable('the disk is full');
+    for (const record of this.overtakenBy()) this.#write(partition, kept, record);
     const baseOffset = kept.length;
-    for (const { key, value } of records) {
-      const record = { offset: kept.length, key, value, producerId: 'test', sequence: kept.length };
-      kept.push(record);
-      this.#folding = this.#folding.then(() => this.#fold(partition, record));
-    }
+    for (const record of records) this.#write(partition, kept, record);
     if (plan === 'fails-written') throw new LogUnavailable('the answer was lost');
     return baseOffset;
+  }
+
+  #write(partition: number, kept: LogRecord[], { key, value }: RecordToAppend): void {
+    const record = { offset: kept.length, key, value, producerId: 'test', sequence: kept.length };
+    kept.push(record);
+    this.#folding = this.#folding.then(() => this.#fold(partition, record));
   }
 
   reader(): Promise<LogReader> {
