@@ -45,7 +45,7 @@ function profileOf(header: string): AgentProfile {
   const { browser, os, platform } = Bowser.parse(header);
   const products = productsOf(header);
   const osName = osNames.has(os.name ?? '') ? (os.name ?? '') : '';
-  const osVersion = /^\d{1,4}(?!\d)/.exec(os.versionName ?? os.version ?? '')?.[0];
+  const osVersion = majorOf(os.version) ?? majorOf(os.versionName);
   const agent = joined(products, osName === '' || osVersion === undefined ? osName : `${osName}/${osVersion}`);
   // Its fallback takes a name out of the header as it stands: only names of the library's own list are kept.
   const browserName = browserNames.has(browser.name ?? '') ? (browser.name ?? '') : '';
@@ -55,6 +55,10 @@ function profileOf(header: string): AgentProfile {
   }
   const device = humanDevices.has(platform.type ?? '') ? (platform.type ?? '') : '';
   return { bot: false, agent, browser: browserName, os: osName, device, crawler: '' };
+}
+
+function majorOf(version: string | undefined): string | undefined {
+  return /^\d{1,4}(?!\d)/.exec(version ?? '')?.[0];
 }
 
 const browserNames: ReadonlySet<string> = new Set(
