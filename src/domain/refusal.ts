@@ -13,6 +13,11 @@ export type Refusal =
   | { readonly refusal: 'lost-race'; readonly code: string }
   | { readonly refusal: 'version-unknown'; readonly code: string; readonly version: number };
 
+/** Tells a refusal from any other value that a command or a parser can answer. */
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'refusal' in value;
+}
+
 /** One member of the input was refused. */
 export interface FieldError {
   readonly field: string;
