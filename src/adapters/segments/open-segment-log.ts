@@ -13,9 +13,9 @@ import {
   renameSync,
   statSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock } from '../../ports/clock.ts';
 import { type EventLog, LogDamaged, type LogReader, type RecordToAppend, type Topic } from '../../ports/event-log.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -81,7 +81,7 @@ const hourMs = 3_600_000;
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
   const calls: SegmentFileCalls = { ...nodeFileCalls, ...options.fileCalls };
   const { folder, partitions, random, visitRetentionMs } = options;
-  const logId = openLogId(folder, partitions, random);
+  const logId = await openLogId(folder, partitions, random);
   const shared = createSharedPositions(partitions);
   const producerId = random.id();
   const writers = new Map<Topic, PartitionWriter[]>();
@@ -185,7 +185,7 @@ function keepRetention(writers: readonly PartitionWriter[], maxAgeMs: number | u
 }
 
 /** The id of the log in `folder`. A new log gets its folders and first segments before its id, which makes it one. */
-function openLogId(folder: string, partitions: number, random: Random): string {
+async function openLogId(folder: string, partitions: number, random: Random): Promise<string> {
   const idFile = join(folder, 'log.id');
   if (existsSync(idFile)) {
     const logId = readFileSync(idFile, 'utf8').trim();
@@ -194,19 +194,23 @@ function openLogId(folder: string, partitions: number, random: Random): string {
     return logId;
   }
   const logId = random.id();
-  const changed = new Set<string>([folder, dirname(folder)]);
-  for (const topic of topics) {
-    for (let partition = 0; partition < partitions; partition++) {
-      const place = partitionFolder(folder, topic, partition);
-      mkdirSync(place, { recursive: true });
-      createFirstSegment(place, topic, partition, logId, idFile);
-      changed.add(place).add(join(folder, topic));
-    }
+  const places = topics.flatMap((topic) =>
+    Array.from({ length: partitions }, (_, partition) => ({
+      topic,
+      partition,
+      place: partitionFolder(folder, topic, partition),
+    })),
+  );
+  for (const { place } of places) {
+    mkdirSync(place, { recursive: true });
+    refuseRecords(place, idFile);
   }
+  for (const { topic, partition, place } of places) createFirstSegment(place, topic, partition, logId);
   const unfinished = `${idFile}.new`;
   writeSynced(unfinished, Buffer.from(`${logId}\n`));
   renameSync(unfinished, idFile);
-  for (const each of changed) syncFolder(each);
+  const changed = places.flatMap(({ topic, place }) => [place, join(folder, topic)]);
+  for (const each of new Set([...changed, folder, dirname(folder)])) await promisify(nodeFileCalls.syncFolder)(each);
   return logId;
 }
 
@@ -220,34 +224,27 @@ function checkPartitions(topicFolder: string, partitions: number): void {
   );
 }
 
-/** Replaces what a creation that was cut off left; a segment with records but without an id of its log is damage. */
-function createFirstSegment(place: string, topic: Topic, partition: number, logId: string, idFile: string): void {
+/** Removes what a creation that was cut off left in a partition. */
+function createFirstSegment(place: string, topic: Topic, partition: number, logId: string): void {
+  for (const baseOffset of listSegments(place).baseOffsets) unlinkSync(segmentFile(place, baseOffset));
+  const header = encodeSegmentHeader({ topic, partition, baseOffset: 0, previousBaseOffset: 0, logId });
+  writeSynced(segmentFile(place, 0), header);
+}
+
+/** A segment with records but without an id of its log is damage, not a creation that was cut off. */
+function refuseRecords(place: string, idFile: string): void {
   for (const baseOffset of listSegments(place).baseOffsets) {
     const file = segmentFile(place, baseOffset);
     if (statSync(file).size > segmentHeaderBytes) {
       throw new LogDamaged(idFile, 0, `the id of the log is missing, and there are records in ${file}`);
     }
-    unlinkSync(file);
   }
-  const header = encodeSegmentHeader({ topic, partition, baseOffset: 0, previousBaseOffset: 0, logId });
-  writeSynced(segmentFile(place, 0), header);
 }
 
 function writeSynced(file: string, bytes: Buffer): void {
   const fd = openSync(file, 'w');
   try {
-    writeWhole({ ...nodeFileCalls, write: writeSync }, fd, bytes, bytes.length, 0);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Makes new names in a folder durable. Windows cannot sync a folder and does not need it. */
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(folder, 'r');
-  try {
+    writeWhole(nodeFileCalls, fd, bytes, bytes.length, 0);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -3,7 +3,7 @@
  * one write to the open segment file. The write is synchronous, because a few microseconds into the page cache cost
  * less than handing it to a thread; syncs to the disk are asynchronous, one at a time. It does not read.
  */
-import { close, closeSync, fsync, open, openSync, unlinkSync } from 'node:fs';
+import { close, closeSync, openSync, unlinkSync } from 'node:fs';
 import type { Clock } from '../../ports/clock.ts';
 import { LogUnavailable, type RecordToAppend } from '../../ports/event-log.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -387,7 +387,7 @@ export class PartitionWriter {
       this.#options.calls.sync(fd, (error) => (error ? done(error) : this.#syncFiles(others, done)));
     } else if (this.#folderChanged) {
       this.#folderChanged = false;
-      syncFolder(this.#options.place.folder, done);
+      this.#options.calls.syncFolder(this.#options.place.folder, done);
     } else {
       done(null);
     }
@@ -439,19 +439,4 @@ function checkKey(key: string): RangeError | null {
     if (key.charCodeAt(i) > 0x7f) return new RangeError('a key has a character that is not ASCII');
   }
   return key.length > maxKeyBytes ? new RangeError(`a key is longer than ${maxKeyBytes} characters`) : null;
-}
-
-/** Makes new names in a folder durable. Windows cannot sync a folder and does not need it. */
-function syncFolder(folder: string, done: (error: Error | null) => void): void {
-  if (process.platform === 'win32') {
-    done(null);
-    return;
-  }
-  open(folder, 'r', (openError, fd) => {
-    if (openError) {
-      done(openError);
-      return;
-    }
-    fsync(fd, (error) => close(fd, () => done(error)));
-  });
 }

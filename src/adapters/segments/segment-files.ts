@@ -1,5 +1,5 @@
 /** Names and places of the files of a log, and the few calls that write to them (replaceable, to test failing disks). */
-import { fdatasync, ftruncateSync, readdirSync, writeSync } from 'node:fs';
+import { close, fdatasync, fsync, ftruncateSync, open, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Topic } from '../../ports/event-log.ts';
 
@@ -9,9 +9,23 @@ export interface SegmentFileCalls {
   readonly write: (fd: number, bytes: Buffer, offset: number, length: number, position: number) => number;
   readonly truncate: (fd: number, bytes: number) => void;
   readonly sync: (fd: number, done: (error: Error | null) => void) => void;
+  /** Makes new names in a folder durable. */
+  readonly syncFolder: (folder: string, done: (error: Error | null) => void) => void;
 }
 
-export const nodeFileCalls: SegmentFileCalls = { write: writeSync, truncate: ftruncateSync, sync: fdatasync };
+export const nodeFileCalls: SegmentFileCalls = {
+  write: writeSync,
+  truncate: ftruncateSync,
+  sync: fdatasync,
+  syncFolder(folder, done) {
+    // Windows cannot sync a folder and does not need it.
+    if (process.platform === 'win32') return done(null);
+    open(folder, 'r', (openError, fd) => {
+      if (openError) return done(openError);
+      fsync(fd, (error) => close(fd, () => done(error)));
+    });
+  },
+};
 
 export function partitionFolder(folder: string, topic: Topic, partition: number): string {
   return join(folder, topic, String(partition));

@@ -2,7 +2,6 @@
  * Reads one partition from its segment files, in the writer's thread or in any other of the process. It checks every
  * frame that it hands out, and reads only what the writer has published. It does not write and takes no lock.
  */
-import { join } from 'node:path';
 import { LogDamaged, type LogReader, type LogRecord, OffsetOutOfRange, type Topic } from '../../ports/event-log.ts';
 import { SegmentCursor } from './segment-cursor.ts';
 import { listSegments, partitionFolder, segmentFile } from './segment-files.ts';
@@ -198,11 +197,10 @@ export class SegmentReader implements LogReader {
 
   /** A file that is gone was dropped by retention meanwhile, or it is missing. */
   #explain(error: unknown, nextOffset: number): never {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
     const { startOffset, endOffset } = this.#slot.read(this.#readable);
     if (nextOffset < startOffset) throw new OffsetOutOfRange(nextOffset, startOffset, endOffset);
-    const file = 'path' in error ? String(error.path) : join(this.#folder, '?');
-    throw new LogDamaged(file, 0, 'the segment file is missing');
+    throw new LogDamaged(error.path ?? this.#folder, 0, 'the segment file is missing');
   }
 
   #watch(): void {
@@ -222,4 +220,8 @@ export class SegmentReader implements LogReader {
   #lookAgain(): void {
     for (const look of [...this.#waiting]) look();
   }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return typeof error === 'object' && error !== null && 'code' in error;
 }

@@ -1,6 +1,6 @@
 /** Opens segment logs in a folder of their own under the system's temporary folder, with quiet surroundings. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -8,6 +8,7 @@ import {
   type SegmentLog,
   type SegmentLogOptions,
 } from '../../../../src/adapters/segments/open-segment-log.ts';
+import type { SegmentFileCalls } from '../../../../src/adapters/segments/segment-files.ts';
 import type { Clock } from '../../../../src/ports/clock.ts';
 import type { LogFields, Logger } from '../../../../src/ports/logger.ts';
 import type { Random } from '../../../../src/ports/random.ts';
@@ -45,6 +46,11 @@ export function collectingLogger(lines: LoggedLine[] = []): Logger {
   return logger;
 }
 
+/** In memory where the system has a place for that: for tests of very many small files. */
+export function fastTemporaryFolder(): string {
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tallyhop-log-'));
+}
+
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'tallyhop-log-'));
 }
@@ -52,6 +58,12 @@ export function temporaryFolder(): string {
 export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
+
+/** Syncs that end at once: for tests that open a log thousands of times. */
+export const noSync: Partial<SegmentFileCalls> = {
+  sync: (_fd, done) => done(null),
+  syncFolder: (_folder, done) => done(null),
+};
 
 /** Opens the log in `folder` with one partition unless told otherwise. */
 export function openIn(folder: string, options: Partial<SegmentLogOptions> = {}): Promise<SegmentLog> {
