@@ -75,12 +75,13 @@ interface Product {
 /** Products named at most in an agent; browsers name four to eight. */
 const productsMax = 10;
 
+/** The header's products in its order, each once. Words that hold a web or mail address are left out as a whole. */
 function productsOf(header: string): readonly Product[] {
   const products = new Map<string, Product>();
-  const withoutAddresses = header.replace(/\b[a-z]{2,10}:\/\/\S*|\S+@\S+/gi, ' ');
-  for (const [, name = '', major] of withoutAddresses.matchAll(
-    /(?<![\w.@-])([A-Za-z][\w-]{1,23})(?![\w-])(?:[/ ]v?(\d{1,4})(?![\d\w-]))?/g,
-  )) {
+  const words = header.split(/[\s;,()<>]+/).filter((word) => !/:\/\/|@|www\./.test(word));
+  for (const [, name = '', major] of words
+    .join(' ')
+    .matchAll(/(?<![\w.@-])([A-Za-z][\w-]{1,23})(?![\w-])(?:[/ ]v?(\d{1,4})(?![\d\w-]))?/g)) {
     if (!isProductName(name) || products.has(name)) continue;
     products.set(name, { name, major });
     if (products.size === productsMax) break;

@@ -5,7 +5,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { TrustedProxies } from '../config.ts';
 
 export interface ClientAddress {
   /** IPv4 in dots (also when it came IPv4-mapped) or IPv6; empty when the socket is gone. Never stored nor logged. */
@@ -13,6 +12,9 @@ export interface ClientAddress {
   /** IPv4 address or IPv6 /64: a home or a rented machine has a whole /64, so it counts as one client. */
   readonly limitKey: string;
 }
+
+/** How many proxies stand in front, or the networks (CIDR, or single addresses) that they connect from. */
+export type TrustedProxies = { readonly hops: number } | { readonly cidrs: readonly string[] };
 
 export type FindClientAddress = (request: IncomingMessage) => ClientAddress;
 

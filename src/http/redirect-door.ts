@@ -4,12 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Link } from '../domain/link.ts';
+import type { Visit } from '../domain/visit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LinkTable } from '../ports/link-table.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VisitJournal } from '../ports/visit-journal.ts';
 import type { VisitLimits } from '../ports/visit-limits.ts';
-import { encodeVisit } from '../serde/visit.ts';
 import type { FindClientAddress } from './client-address.ts';
 import type { AnswerMiss, RedirectMiss } from './redirect-miss.ts';
 import { parseRedirectPath, type RedirectPath } from './redirect-path.ts';
@@ -20,6 +20,8 @@ export interface RedirectDoorDeps {
   readonly journal: Pick<VisitJournal, 'append' | 'producerId'>;
   readonly limits: VisitLimits;
   readonly description: Pick<VisitDescription, 'classOf' | 'describe'>;
+  /** The journal's form of a visit. */
+  readonly encodeVisit: (visit: Visit) => string;
   readonly clientAddress: FindClientAddress;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -118,7 +120,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     }
     const { address } = deps.clientAddress(request);
     const visit = description.describe(request, link, visitClass, nowMs, path.query, address);
-    journal.append(link.code, encodeVisit(visit), (error, sequence) => {
+    journal.append(link.code, deps.encodeVisit(visit), (error, sequence) => {
       if (error === null) {
         redirect(response, startMs, link.url, `${journal.producerId}-${sequence}`);
         return;
@@ -150,9 +152,11 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     );
   }
 
+  /** Compares the target's host and port, without the dot that may end a host; case and default ports are gone from it. */
   function isOwnTarget(url: string): boolean {
     const hostStart = url.charCodeAt(4) === 0x3a ? 7 : 8;
-    return deps.isOwnHost(url.slice(hostStart, url.indexOf('/', hostStart)));
+    const host = url.slice(hostStart, url.indexOf('/', hostStart));
+    return deps.isOwnHost(host) || (/\.(?::|$)/.test(host) && deps.isOwnHost(host.replace(/\.(?=:|$)/, '')));
   }
 
   function redirect(response: ServerResponse, startMs: number, location: string, requestId: string): void {

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { TrustedProxies } from '../../src/config.ts';
-import { createClientAddress } from '../../src/http/client-address.ts';
+import { createClientAddress, type TrustedProxies } from '../../src/http/client-address.ts';
 
 function from(remoteAddress: string | undefined, forwarded?: string): IncomingMessage {
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };

@@ -8,7 +8,7 @@ import { redirectMissStatus } from '../../src/http/redirect-miss.ts';
 import { createVisitDescription } from '../../src/http/visit-description.ts';
 import type { JournalCallback } from '../../src/ports/visit-journal.ts';
 import type { VisitLimits } from '../../src/ports/visit-limits.ts';
-import { decodeVisit } from '../../src/serde/visit.ts';
+import { decodeVisit, encodeVisit } from '../../src/serde/visit.ts';
 
 const chrome =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.6099.71 Safari/537.36';
@@ -67,6 +67,7 @@ class World {
         giveBack: (code) => this.limits.giveBack(code),
       },
       description: createVisitDescription({ saltAt: () => 'salt' }),
+      encodeVisit,
       clientAddress: createClientAddress({ hops: 0 }),
       clock: { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs },
       logger,
@@ -319,8 +320,13 @@ describe('the redirect door', () => {
       expect((await world.get('/abc1234')).status).toBe(410);
     });
 
-    it.each(['http', 'https'])('refuses a target that is on our own host by now: %s (S8)', async (scheme) => {
-      world.links.set('abc1234', linkTo(`${scheme}://tally.example/other`));
+    it.each([
+      'http://tally.example/other',
+      'https://TALLY.example/',
+      'https://tally.example./other',
+      'https://tally.example:443/?a',
+    ])('refuses a target that is on our own host by now: %s (S8)', async (url) => {
+      world.links.set('abc1234', linkTo(new URL(url).href));
       const answer = await world.get('/abc1234');
       expect(answer.status).toBe(410);
       expect(answer.headers.get('x-miss')).toBe('loop');
