@@ -14,7 +14,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createHttpTerminator } from 'http-terminator';
 import type { Random } from '../ports/random.ts';
 import type { Door } from './app-options.ts';
-import { createOwnOrigins } from './host-check.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
 import type { ProblemSlug } from './problem-types.ts';
 
@@ -35,7 +34,6 @@ export interface HttpServerOptions {
   readonly app: RequestListener;
   readonly door?: Door;
   readonly baseUrl: string;
-  readonly baseUrlIsDefault: boolean;
   readonly random: Random;
   /** Long-lived answers, ended first when the server closes. */
   readonly liveTotals: { close(): void };
@@ -68,12 +66,11 @@ const defaultLimits: ServerLimits = {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, door, baseUrl, random, liveTotals } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const { isOwnHost } = createOwnOrigins(options);
   let draining = false;
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (draining) response.shouldKeepAlive = false;
-    if (door && isOwnHost(request.headers.host) && door(request, response)) return;
+    if (door?.(request, response)) return;
     app(request, response);
   };
 

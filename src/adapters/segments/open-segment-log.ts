@@ -69,6 +69,8 @@ export interface SegmentLog {
   readonly shared: SharedArrayBuffer;
   /** Drops sealed segments that hold only records before `offset`; the active one stays. Returns the new start offset. */
   dropBefore(topic: Topic, partition: number, offset: number): number;
+  /** The next offset, everything that was written included. */
+  endOffset(topic: Topic, partition: number): number;
   figures(topic: Topic, partition: number): WriterFigures;
 }
 
@@ -141,6 +143,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     journal: journalOf(producerId, writers.get('visits') ?? []),
     shared,
     dropBefore: (topic, partition, offset) => writer(topic, partition).dropBefore(offset),
+    endOffset: (topic, partition) => writer(topic, partition).nextOffset,
     figures: (topic, partition) => writer(topic, partition).figures(),
   };
 }
