@@ -93,6 +93,7 @@ export class PartitionWriter {
   #syncTimer: NodeJS.Timeout | undefined;
   /** Set when nothing more can be appended until the log is opened again. */
   #refusal: LogUnavailable | undefined;
+  #syncFailure: LogUnavailable | undefined;
 
   #bytesWritten = 0;
   #frames = 0;
@@ -367,9 +368,13 @@ export class PartitionWriter {
       this.#syncing = false;
       this.#syncs += 1;
       this.#lastSyncMs = this.#options.clock.monotonicMs() - startedMs;
-      // After a failed sync the kernel may have dropped the pages: nothing that follows could be vouched for.
-      const failure = error === null ? null : this.#refuse('a sync failed: the log must be opened again', error);
-      if (failure !== null) this.#syncErrors += 1;
+      // After a failed sync the kernel may have dropped the pages, and a later one succeeds without them: nothing that
+      // was written and not yet synced can be vouched for any more.
+      if (error !== null) {
+        this.#syncErrors += 1;
+        this.#syncFailure ??= this.#refuse('a sync failed: the log must be opened again', error);
+      }
+      const failure = this.#syncFailure ?? null;
       for (const { dones, firsts, baseSequence, bytes } of covered) {
         this.#unsyncedBytes -= bytes;
         for (let i = 0; i < dones.length; i++) {
@@ -402,9 +407,18 @@ export class PartitionWriter {
     const gone = this.#segments.splice(0, dropped);
     // Readers learn it before the files go.
     if (dropped > 0) this.#publish();
-    for (const { baseOffset } of gone) {
-      const file = segmentFile(this.#options.place.folder, baseOffset);
-      unlinkSync(file);
+    while (gone[0] !== undefined) {
+      const file = segmentFile(this.#options.place.folder, gone[0].baseOffset);
+      try {
+        unlinkSync(file);
+      } catch (error) {
+        // What follows must stay as well: without it there would be a gap.
+        this.#options.logger.warn({ err: error, file }, 'a segment past its retention could not be dropped');
+        this.#segments.unshift(...gone);
+        this.#publish();
+        break;
+      }
+      gone.shift();
       this.#options.logger.info({ file }, 'a segment past its retention was dropped');
     }
     return this.#segments[0]?.baseOffset ?? 0;
