@@ -6,32 +6,34 @@ import { LRUCache } from 'lru-cache';
 import { evolve, type Link, type LinkEvent } from '../domain/link.ts';
 import { tagKey } from '../domain/link-input.ts';
 import type { CommandOutcome } from '../ports/link-table.ts';
-import type { StateStore, StoreEntry } from '../ports/state-store.ts';
+import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { decodeLinkRow, encodeLinkRow } from '../serde/link-row.ts';
 import { createCodeFilter } from './link-table-code-filter.ts';
 import {
   behind,
   checkpointKey,
-  decodeCode,
   decodeOutcome,
   decodeTagCount,
   encodeCheckpoint,
-  encodeCode,
   encodeHistoryRow,
   encodeOutcome,
   encodeTagCount,
+  eventKey,
   historyKey,
   type LinkTableCheckpoint,
   linkKey,
   ordinalKey,
+  ordinalOf,
   ordinalPrefix,
   outcomeBucketMs,
   outcomeBucketPrefix,
   outcomeBucketsBefore,
   outcomeKey,
   outcomePrefix,
+  type RowValue,
   tagCountKey,
   taggedKey,
+  textOf,
   urlKey,
 } from './link-table-rows.ts';
 
@@ -41,7 +43,7 @@ const expiredOutcomesPerCommitMax = 1000;
 const filterEntriesPerRead = 2000;
 
 /** Rows of one commit: a value, or null for a row to delete. */
-type Rows = Map<string, Uint8Array | null>;
+type Rows = Map<string, RowValue | null>;
 
 export interface FoldedRecord {
   readonly link: Link | undefined;
@@ -59,6 +61,8 @@ export interface LinkFold {
   nextOffset(partition: number): number;
   /** Folds the record at `nextOffset(partition)`; `value` is copied. */
   fold(partition: number, event: LinkEvent, value: Buffer): FoldedRecord;
+  /** The events at these places, as they stand in the log. */
+  events(places: readonly EventPlace[]): Promise<Buffer[]>;
   /** Entries of `gt < key < lt`, rows that are not committed yet included. */
   range(query: RangeQuery): Promise<RangeAnswer>;
   /** Rows that are not on the disk yet. */
@@ -69,6 +73,11 @@ export interface LinkFold {
   fillFilter(isWanted: () => boolean): Promise<void>;
 }
 
+export interface EventPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
 export interface RangeQuery {
   readonly gt: string;
   readonly lt: string;
@@ -77,7 +86,7 @@ export interface RangeQuery {
 }
 
 export interface RangeAnswer {
-  readonly entries: readonly StoreEntry[];
+  readonly entries: readonly (readonly [key: string, value: RowValue])[];
   /** The bound to go on from, undefined at the end. */
   readonly next: string | undefined;
 }
@@ -98,7 +107,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
   let committing: Rows | null = null;
   let hasExpiredOutcomes = true;
 
-  function row(key: string): Uint8Array | undefined {
+  function row(key: string): RowValue | undefined {
     const newest = pending.get(key) ?? (pending.has(key) ? null : committing?.get(key));
     if (newest === null) return undefined;
     return newest ?? store.getSync(key);
@@ -107,7 +116,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
   function load(code: string): Link | undefined {
     if (filterIsComplete && !filter.mayHave(code)) return undefined;
     const bytes = row(linkKey(code));
-    return bytes === undefined ? undefined : decodeLinkRow(code, bytes);
+    return bytes === undefined ? undefined : decodeLinkRow(code, textOf(bytes));
   }
 
   function find(code: string): Link | undefined {
@@ -148,19 +157,19 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
   function writeLink(before: Link | undefined, after: Link): void {
     const { code, ordinal } = after;
     pending.set(linkKey(code), encodeLinkRow(after));
-    cache.set(code, after);
+    // Most new links are never asked for while many are folded: they enter the cache when they are.
+    if (before !== undefined) cache.set(code, after);
     if (before === undefined) {
       links += 1;
       filter.add(code);
-      pending.set(ordinalKey(ordinal), encodeCode(code));
+      pending.set(ordinalKey(ordinal), code);
     }
-    if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), encodeCode(code));
+    if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), code);
 
     const tagsBefore = distinctTags(before?.tags);
     const tagsAfter = distinctTags(after.tags);
     for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) pending.set(taggedKey(tag, ordinal), null);
-    for (const [key, tag] of tagsAfter)
-      if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), encodeCode(code));
+    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), code);
     const countedBefore = before === undefined || before.deletedAt !== null ? noTags : tagsBefore;
     const countedAfter = after.deletedAt !== null ? noTags : tagsAfter;
     for (const [key, tag] of countedBefore) if (!countedAfter.has(key)) countTag(tag, -1);
@@ -196,7 +205,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
 
       const { code } = event;
       const before = find(code);
-      let after = evolve(before, event, offset * partitionCount + partition + 1);
+      let after = evolve(before, event, ordinalOf(partition, offset, partitionCount));
       let known: CommandOutcome | undefined;
       if (before !== undefined) {
         // A command is effective once, and what is known of it stays known. A first creation needs no look-up: had its
@@ -207,7 +216,10 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       const effective = after !== undefined && after !== before;
       if (effective) writeLink(before, after as Link);
       const version = after?.version ?? 0;
-      pending.set(historyKey(code, offset), encodeHistoryRow({ partition, version, effective, event: value }));
+      pending.set(eventKey(partition, offset), Uint8Array.from(value));
+      if (before !== undefined || !effective) {
+        pending.set(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
+      }
       if (effective || known === undefined || known.version === null) {
         const outcome = { commandId: event.commandId, code, version: effective ? version : null, offset };
         pending.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
@@ -215,12 +227,22 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       positions[partition] = { nextOffset: offset + 1, streamTimeMs };
       return { link: after, effective };
     },
+    async events(places) {
+      const keys = places.map(({ partition, offset }) => eventKey(partition, offset));
+      const waiting = keys.map((key) => pending.get(key) ?? committing?.get(key));
+      const stored = await store.getMany(keys);
+      return keys.map((key, index) => {
+        const value = waiting[index] ?? stored[index];
+        if (value === undefined) throw new StoreDamaged(`the row ${key} of the link table is missing`);
+        return Buffer.from(value as Uint8Array);
+      });
+    },
     async range({ gt, lt, reverse, limit }) {
       // What is pending now counts, wherever the commit stands by the time the store answers.
       const overlays = committing === null ? [pending] : [committing, pending];
       const stored = await store.range({ gt, lt, reverse, limit });
       const last = stored.length === limit ? stored.at(-1)?.[0] : undefined;
-      const merged = new Map<string, Uint8Array | null>(stored);
+      const merged = new Map<string, RowValue | null>(stored);
       for (const overlay of overlays) {
         for (const [key, value] of overlay) {
           if (key <= gt || key >= lt) continue;
@@ -228,7 +250,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
           merged.set(key, value);
         }
       }
-      const entries: StoreEntry[] = [];
+      const entries: [string, RowValue][] = [];
       for (const [key, value] of merged) if (value !== null) entries.push([key, value]);
       entries.sort(([left], [right]) => (left < right === reverse ? 1 : -1));
       return { entries, next: last };
@@ -245,9 +267,12 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
         pending = new Map();
       }
       const batch = store.batch();
+      const liveOutcomes = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
       for (const [key, value] of committing) {
         if (value === null) batch.delete(key);
-        else batch.put(key, value);
+        // An outcome that is out of reach already: most of them, when years of events are folded anew.
+        else if (key < liveOutcomes && key.startsWith(outcomePrefix)) continue;
+        else batch.put(key, typeof value === 'string' ? Buffer.from(value) : value);
       }
       // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
       await batch.write();
@@ -257,7 +282,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       let gt = ordinalPrefix;
       while (!filterIsComplete && isWanted()) {
         const chunk = await store.range({ gt, lt: behind(ordinalPrefix), limit: filterEntriesPerRead });
-        for (const [, value] of chunk) filter.add(decodeCode(value));
+        for (const [, value] of chunk) filter.add(textOf(value));
         gt = chunk.at(-1)?.[0] ?? gt;
         // Codes folded meanwhile are added by the fold itself.
         if (chunk.length < filterEntriesPerRead) filterIsComplete = true;

@@ -2,7 +2,7 @@
  * The rows of the link table's store: keys and small values. Numbers in keys have a fixed width, so that the order of
  * bytes is their order; texts of people stand in keys as digests, since keys are short ASCII.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { tagKey } from '../domain/link-input.ts';
 import type { CommandOutcome, TagCount } from '../ports/link-table.ts';
 
@@ -30,6 +30,11 @@ export const taggedKey = (tag: string, ordinal: number): string => tagPrefix(tag
 export const tagCountPrefix = 'c/';
 export const tagCountKey = (tag: string): string => tagCountPrefix + digest(tagKey(tag));
 
+/** Events in the order of the log: these rows are the bulk of the bytes, and LevelDB never has to sort them. */
+export const eventKey = (partition: number, offset: number): string =>
+  `e/${fixedWidth(partition)}/${fixedWidth(offset)}`;
+
+/** The events of a link but its creation, whose offset follows from the ordinal. */
 export const historyPrefix = (code: string): string => `h/${code}/`;
 export const historyKey = (code: string, offset: number): string => historyPrefix(code) + fixedWidth(offset);
 
@@ -50,57 +55,58 @@ export function fixedWidth(value: number): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }
 
-/** The code that an index row points to. */
-export const encodeCode = (code: string): Buffer => Buffer.from(code, 'latin1');
-export const decodeCode = (bytes: Uint8Array): string => asBuffer(bytes).toString('latin1');
+/** Text rows are kept as text until they are written. */
+export type RowValue = string | Uint8Array;
+
+export function textOf(value: RowValue): string {
+  return typeof value === 'string' ? value : asBuffer(value).toString();
+}
+
+/** The order of creation of a record's link: the offset itself, spread over the partitions. */
+export function ordinalOf(partition: number, offset: number, partitionCount: number): number {
+  return offset * partitionCount + partition + 1;
+}
 
 export interface HistoryRow {
   readonly partition: number;
+  readonly offset: number;
   readonly version: number;
   readonly effective: boolean;
-  /** The event as it stands in the log. */
-  readonly event: Buffer;
 }
 
-const historyHeaderBytes = 7;
-
-export function encodeHistoryRow(row: HistoryRow): Buffer {
-  const bytes = Buffer.allocUnsafe(historyHeaderBytes + row.event.length);
-  bytes.writeUInt32LE(row.version, 0);
-  bytes.writeUInt16LE(row.partition, 4);
-  bytes.writeUInt8(row.effective ? 1 : 0, 6);
-  bytes.set(row.event, historyHeaderBytes);
-  return bytes;
+/** What the creation of a link would say if it had a row of its own. */
+export function creationOf(ordinal: number, partitionCount: number): HistoryRow {
+  const partition = (ordinal - 1) % partitionCount;
+  return { partition, offset: (ordinal - 1 - partition) / partitionCount, version: 1, effective: true };
 }
 
-export function decodeHistoryRow(bytes: Uint8Array): HistoryRow {
-  const buffer = asBuffer(bytes);
-  return {
-    version: buffer.readUInt32LE(0),
-    partition: buffer.readUInt16LE(4),
-    effective: buffer.readUInt8(6) === 1,
-    event: buffer.subarray(historyHeaderBytes),
-  };
+export function encodeHistoryRow(row: HistoryRow): string {
+  return `${row.partition},${row.offset},${row.version},${row.effective ? 1 : 0}`;
 }
 
-export function encodeOutcome(outcome: CommandOutcome): Buffer {
-  return Buffer.from(JSON.stringify([outcome.code, outcome.version, outcome.offset]));
+export function decodeHistoryRow(value: RowValue): HistoryRow {
+  const [partition = 0, offset = 0, version = 0, effective = 0] = textOf(value).split(',').map(Number);
+  return { partition, offset, version, effective: effective === 1 };
 }
 
-export function decodeOutcome(commandId: string, bytes: Uint8Array): CommandOutcome {
-  const [code, version, offset] = JSON.parse(asBuffer(bytes).toString()) as [string, number | null, number];
-  return { commandId, code, version, offset };
+export function encodeOutcome(outcome: CommandOutcome): string {
+  return `${outcome.code},${outcome.version ?? ''},${outcome.offset}`;
 }
 
-export function encodeTagCount(count: TagCount): Buffer {
-  return Buffer.from(JSON.stringify([count.name, count.links]));
+export function decodeOutcome(commandId: string, value: RowValue): CommandOutcome {
+  const [code = '', version = '', offset = ''] = textOf(value).split(',');
+  return { commandId, code, version: version === '' ? null : Number(version), offset: Number(offset) };
 }
 
-export function decodeTagCount(bytes: Uint8Array): TagCount {
-  const [name, links] = JSON.parse(asBuffer(bytes).toString()) as [string, number];
+export function encodeTagCount(count: TagCount): string {
+  return JSON.stringify([count.name, count.links]);
+}
+
+export function decodeTagCount(value: RowValue): TagCount {
+  const [name, links] = JSON.parse(textOf(value)) as [string, number];
   return { name, links };
 }
 
@@ -119,14 +125,14 @@ export interface LinkPartitionPosition {
   readonly streamTimeMs: number;
 }
 
-export function encodeCheckpoint(checkpoint: LinkTableCheckpoint): Buffer {
-  return Buffer.from(JSON.stringify(checkpoint));
+export function encodeCheckpoint(checkpoint: LinkTableCheckpoint): string {
+  return JSON.stringify(checkpoint);
 }
 
 /** Undefined when the bytes are no checkpoint of a form known here. */
 export function decodeCheckpoint(bytes: Uint8Array): LinkTableCheckpoint | undefined {
   try {
-    const value = JSON.parse(asBuffer(bytes).toString()) as Partial<LinkTableCheckpoint> | null;
+    const value = JSON.parse(textOf(bytes)) as Partial<LinkTableCheckpoint> | null;
     if (value?.schema !== linkTableSchema || !Array.isArray(value.partitions)) return undefined;
     return value as LinkTableCheckpoint;
   } catch {

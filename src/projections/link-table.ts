@@ -22,18 +22,21 @@ import { createLinkFold, type LinkFold } from './link-table-fold.ts';
 import {
   behind,
   checkpointKey,
+  creationOf,
   decodeCheckpoint,
-  decodeCode,
   decodeHistoryRow,
   decodeTagCount,
   fixedWidth,
+  type HistoryRow,
   historyKey,
   historyPrefix,
   type LinkTableCheckpoint,
   linkTableSchema,
   ordinalPrefix,
+  type RowValue,
   tagCountPrefix,
   tagPrefix,
+  textOf,
   urlPrefix,
 } from './link-table-rows.ts';
 
@@ -294,10 +297,7 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     fold = foldOf(store);
   }
 
-  async function* entriesOf(
-    prefix: string,
-    query: LinkScan,
-  ): AsyncGenerator<readonly (readonly [string, Uint8Array])[]> {
+  async function* entriesOf(prefix: string, query: LinkScan): AsyncGenerator<readonly (readonly [string, RowValue])[]> {
     let gt = prefix;
     let lt = behind(prefix);
     if (query.afterOrdinal !== undefined) {
@@ -353,25 +353,24 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
       });
     },
     async history(code, afterOffset, limit) {
-      const events: FoldedEvent[] = [];
       const prefix = historyPrefix(code);
-      let gt = afterOffset < 0 ? prefix : historyKey(code, afterOffset);
-      while (events.length < limit) {
-        const { entries, next } = await fold.range({
-          gt,
-          lt: behind(prefix),
-          reverse: false,
-          limit: limit - events.length,
-        });
-        for (const [key, bytes] of entries.slice(0, limit - events.length)) {
-          const { event, partition, version, effective } = decodeHistoryRow(bytes);
-          const offset = Number.parseInt(key.slice(prefix.length), 16);
-          events.push({ event: decodeLinkEvent(event), partition, offset, version, effective });
-        }
-        if (next === undefined) break;
+      const rows: HistoryRow[] = [];
+      const link = fold.find(code);
+      if (link !== undefined) {
+        const creation = creationOf(link.ordinal, partitionCount);
+        if (creation.offset > afterOffset) rows.push(creation);
+      }
+      const lt = behind(prefix);
+      for (let gt = afterOffset < 0 ? prefix : historyKey(code, afterOffset); ; ) {
+        const { entries, next } = await fold.range({ gt, lt, reverse: false, limit });
+        for (const [, value] of entries) rows.push(decodeHistoryRow(value));
+        if (next === undefined || rows.length >= limit) break;
         gt = next;
       }
-      return events;
+      rows.sort((left, right) => left.offset - right.offset);
+      const wanted = rows.slice(0, limit);
+      const events = await fold.events(wanted);
+      return wanted.map((row, index): FoldedEvent => ({ event: decodeLinkEvent(events[index] as Buffer), ...row }));
     },
     async scan(query) {
       const { url, tag } = query;
@@ -380,7 +379,7 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
       const wantedTag = tag === undefined ? undefined : tagKey(tag);
       for await (const entries of entriesOf(prefix, query)) {
         for (const [, bytes] of entries) {
-          const link = fold.peek(decodeCode(bytes));
+          const link = fold.peek(textOf(bytes));
           if (link === undefined) continue;
           // The index of URLs holds past targets too, and a link may change while the index is read.
           if (url !== undefined && link.url !== url) continue;
