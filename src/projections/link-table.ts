@@ -14,7 +14,7 @@ import {
   LogUnavailable,
   OffsetOutOfRange,
 } from '../ports/event-log.ts';
-import type { FoldedEvent, LinkScan, LinkTable, TagCount } from '../ports/link-table.ts';
+import type { CodeEntry, FoldedEvent, LinkIndexes, LinkScan, LinkTable, TagCount } from '../ports/link-table.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { decodeLinkEvent } from '../serde/link-event.ts';
@@ -50,14 +50,12 @@ export interface LinkTableOptions {
   readonly logger: Logger;
 }
 
-export interface OpenLinkTable extends LinkTable {
+export interface OpenLinkTable extends LinkTable, LinkIndexes {
   /**
    * Folds up to what the log held when it was called, then goes on in the background. Call it once, before the table is
    * used. Throws {@link LinksTopicParked} when a record cannot be understood, {@link LogDamaged} as the reader does.
    */
   load(onProgress?: (progress: LoadProgress) => void): Promise<void>;
-  /** Whether the link of `code` leads or ever led to `url`. */
-  everLedTo(link: Link, url: string): boolean;
   /** All records before this offset are folded. */
   nextOffset(partition: number): number;
   /** Why the fold stopped for good, or null while it runs: then the table gets old and a person must act. */
@@ -93,7 +91,7 @@ const loadReadBytes = 1024 * 1024;
 const liveReadBytes = 128 * 1024;
 /** A commit is begun at this many rows while the table is loaded; twice as many may be in memory. */
 const rowsPerCommit = 20_000;
-const waitForRecordsMs = 250;
+const waitForRecordsMs = 1000;
 const retryDelayMs = 1000;
 const scanEntriesPerRead = 1000;
 /** So many records are folded in one go before others get a turn. */
@@ -297,6 +295,11 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     fold = foldOf(store);
   }
 
+  function prefixOf({ url, tag }: LinkScan): string {
+    if (url !== undefined) return urlPrefix(url);
+    return tag === undefined ? ordinalPrefix : tagPrefix(tag);
+  }
+
   async function* entriesOf(prefix: string, query: LinkScan): AsyncGenerator<readonly (readonly [string, RowValue])[]> {
     let gt = prefix;
     let lt = behind(prefix);
@@ -375,9 +378,8 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     async scan(query) {
       const { url, tag } = query;
       const found: Link[] = [];
-      const prefix = url !== undefined ? urlPrefix(url) : tag !== undefined ? tagPrefix(tag) : ordinalPrefix;
       const wantedTag = tag === undefined ? undefined : tagKey(tag);
-      for await (const entries of entriesOf(prefix, query)) {
+      for await (const entries of entriesOf(prefixOf(query), query)) {
         for (const [, bytes] of entries) {
           const link = fold.peek(textOf(bytes));
           if (link === undefined) continue;
@@ -385,6 +387,17 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
           if (url !== undefined && link.url !== url) continue;
           if (wantedTag !== undefined && !link.tags.some((each) => tagKey(each) === wantedTag)) continue;
           found.push(link);
+          if (found.length === query.limit) return found;
+        }
+      }
+      return found;
+    },
+    async scanCodes(query) {
+      const found: CodeEntry[] = [];
+      const prefix = prefixOf(query);
+      for await (const entries of entriesOf(prefix, query)) {
+        for (const [key, code] of entries) {
+          found.push({ code: textOf(code), ordinal: Number.parseInt(key.slice(prefix.length), 16) });
           if (found.length === query.limit) return found;
         }
       }
@@ -410,8 +423,9 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     async close() {
       if (closing) return;
       closing = true;
-      await loops;
+      // Ends the waits of the loops too.
       await Promise.all(partitions.map(({ reader }) => reader.close()));
+      await loops;
       for (const partition of partitions) {
         for (const waiter of partition.waiters) waiter.reject(unavailable());
         partition.waiters = [];

@@ -34,6 +34,7 @@ export function createFakeEventLog(partitionCount = 1, logId = 'log-1'): FakeEve
       return first;
     },
     async reader(topic, partition): Promise<LogReader> {
+      let closed = false;
       return {
         async read(nextOffset, maxBytes) {
           const all = recordsOf(topic, partition);
@@ -48,7 +49,7 @@ export function createFakeEventLog(partitionCount = 1, logId = 'log-1'): FakeEve
           return some;
         },
         async waitFor(nextOffset, timeoutMs) {
-          if (recordsOf(topic, partition).length > nextOffset) return;
+          if (closed || recordsOf(topic, partition).length > nextOffset) return;
           await new Promise<void>((resolve) => {
             const wake = (): void => {
               clearTimeout(timer);
@@ -61,7 +62,10 @@ export function createFakeEventLog(partitionCount = 1, logId = 'log-1'): FakeEve
         },
         endOffset: () => recordsOf(topic, partition).length,
         startOffset: () => 0,
-        close: async () => undefined,
+        close: async () => {
+          closed = true;
+          for (const wake of wakers) wake();
+        },
       };
     },
     endOffset: async (topic, partition) => recordsOf(topic, partition).length,
