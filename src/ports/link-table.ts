@@ -36,6 +36,19 @@ export interface LinkScan {
   readonly limit: number;
 }
 
+/** What else the table's indexes answer, for queries that must not read every link. */
+export interface LinkIndexes {
+  /** As `scan`, without reading the links: past targets of a URL and links changed meanwhile may be among them. */
+  scanCodes(query: LinkScan): Promise<readonly CodeEntry[]>;
+  /** Whether a link of the table leads or ever led to `url`. Synchronous. */
+  everLedTo(link: Link, url: string): boolean;
+}
+
+export interface CodeEntry {
+  readonly code: string;
+  readonly ordinal: number;
+}
+
 export interface TagCount {
   readonly name: string;
   readonly links: number;

@@ -1,0 +1,300 @@
+/**
+ * The fold of the link table over its store: events become rows, which are readable at once and reach the disk in one
+ * atomic batch a commit, together with the position they stand at. It reads no log and waits for nothing but its store.
+ */
+import { LRUCache } from 'lru-cache';
+import { evolve, type Link, type LinkEvent } from '../domain/link.ts';
+import { tagKey } from '../domain/link-input.ts';
+import type { CommandOutcome } from '../ports/link-table.ts';
+import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
+import { decodeLinkRow, encodeLinkRow } from '../serde/link-row.ts';
+import { createCodeFilter } from './link-table-code-filter.ts';
+import {
+  behind,
+  checkpointKey,
+  decodeOutcome,
+  decodeTagCount,
+  encodeCheckpoint,
+  encodeHistoryRow,
+  encodeOutcome,
+  encodeTagCount,
+  eventKey,
+  historyKey,
+  type LinkTableCheckpoint,
+  linkKey,
+  ordinalKey,
+  ordinalOf,
+  ordinalPrefix,
+  outcomeBucketMs,
+  outcomeBucketPrefix,
+  outcomeBucketsBefore,
+  outcomeKey,
+  outcomePrefix,
+  type RowValue,
+  tagCountKey,
+  taggedKey,
+  textOf,
+  urlKey,
+} from './link-table-rows.ts';
+
+const cachedLinksMax = 50_000;
+const cachedLinksBytesMax = 32 * 1024 * 1024;
+const expiredOutcomesPerCommitMax = 1000;
+const filterEntriesPerRead = 2000;
+
+/** Rows of one commit: a value, or null for a row to delete. */
+type Rows = Map<string, RowValue | null>;
+
+export interface FoldedRecord {
+  readonly link: Link | undefined;
+  readonly effective: boolean;
+}
+
+export interface LinkFold {
+  find(code: string): Link | undefined;
+  /** As `find`, leaving the cache as it is: for long walks. */
+  peek(code: string): Link | undefined;
+  outcomeOf(commandId: string): CommandOutcome | undefined;
+  /** Whether this link leads or ever led to `url`. */
+  everLedTo(link: Link, url: string): boolean;
+  size(): number;
+  nextOffset(partition: number): number;
+  /** Folds the record at `nextOffset(partition)`; `value` is copied. */
+  fold(partition: number, event: LinkEvent, value: Buffer): FoldedRecord;
+  /** The events at these places, as they stand in the log. */
+  events(places: readonly EventPlace[]): Promise<Buffer[]>;
+  /** Entries of `gt < key < lt`, rows that are not committed yet included. */
+  range(query: RangeQuery): Promise<RangeAnswer>;
+  /** Rows that are not on the disk yet. */
+  uncommittedRows(): number;
+  /** Writes what is pending in one batch. One at a time; after an error the rows are kept and the next call tries again. */
+  commit(): Promise<void>;
+  /** Reads the codes that the store holds into the filter for unknown ones. Until then unknown codes cost a read. */
+  fillFilter(isWanted: () => boolean): Promise<void>;
+}
+
+export interface EventPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface RangeQuery {
+  readonly gt: string;
+  readonly lt: string;
+  readonly reverse: boolean;
+  readonly limit: number;
+}
+
+export interface RangeAnswer {
+  readonly entries: readonly (readonly [key: string, value: RowValue])[];
+  /** The bound to go on from, undefined at the end. */
+  readonly next: string | undefined;
+}
+
+/** `checkpoint` is what the store holds, or a fresh one for an empty store. */
+export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoint): LinkFold {
+  const positions = checkpoint.partitions.map((each) => ({ ...each }));
+  const partitionCount = positions.length;
+  const filter = createCodeFilter();
+  const cache = new LRUCache<string, Link>({
+    max: cachedLinksMax,
+    maxSize: cachedLinksBytesMax,
+    sizeCalculation: (link) => 300 + 2 * (link.url.length + (link.note?.length ?? 0)) + 60 * link.tags.length,
+  });
+  let links = checkpoint.links;
+  let filterIsComplete = links === 0;
+  let pending: Rows = new Map();
+  let committing: Rows | null = null;
+  let hasExpiredOutcomes = true;
+
+  function row(key: string): RowValue | undefined {
+    const newest = pending.get(key) ?? (pending.has(key) ? null : committing?.get(key));
+    if (newest === null) return undefined;
+    return newest ?? store.getSync(key);
+  }
+
+  function load(code: string): Link | undefined {
+    if (filterIsComplete && !filter.mayHave(code)) return undefined;
+    const bytes = row(linkKey(code));
+    return bytes === undefined ? undefined : decodeLinkRow(code, textOf(bytes));
+  }
+
+  function find(code: string): Link | undefined {
+    const cached = cache.get(code);
+    if (cached !== undefined) return cached;
+    const link = load(code);
+    if (link !== undefined) cache.set(code, link);
+    return link;
+  }
+
+  /** Buckets of stream time that are alive, newest first. */
+  function bucketOf(streamTimeMs: number): number {
+    return Math.min(Math.max(0, Math.floor(streamTimeMs / outcomeBucketMs)), 999_999_999);
+  }
+
+  function outcomeIn(newestBucket: number, oldestBucket: number, commandId: string): CommandOutcome | undefined {
+    for (let bucket = newestBucket; bucket >= Math.max(0, oldestBucket); bucket -= 1) {
+      const bytes = row(outcomeKey(bucket, commandId));
+      if (bytes !== undefined) return decodeOutcome(commandId, bytes);
+    }
+    return undefined;
+  }
+
+  /** The oldest bucket that some partition still looks into. */
+  function oldestLiveBucket(): number {
+    const times = positions.map((each) => each.streamTimeMs).filter((time) => time > 0);
+    return times.length === 0 ? 0 : bucketOf(Math.min(...times)) - outcomeBucketsBefore;
+  }
+
+  function countTag(tag: string, delta: 1 | -1): void {
+    const key = tagCountKey(tag);
+    const bytes = row(key);
+    const before = bytes === undefined ? { name: tag, links: 0 } : decodeTagCount(bytes);
+    const after = before.links + delta;
+    pending.set(key, after <= 0 ? null : encodeTagCount({ name: before.name, links: after }));
+  }
+
+  function writeLink(before: Link | undefined, after: Link): void {
+    const { code, ordinal } = after;
+    pending.set(linkKey(code), encodeLinkRow(after));
+    // Most new links are never asked for while many are folded: they enter the cache when they are.
+    if (before !== undefined) cache.set(code, after);
+    if (before === undefined) {
+      links += 1;
+      filter.add(code);
+      pending.set(ordinalKey(ordinal), code);
+    }
+    if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), code);
+
+    const tagsBefore = distinctTags(before?.tags);
+    const tagsAfter = distinctTags(after.tags);
+    for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) pending.set(taggedKey(tag, ordinal), null);
+    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), code);
+    const countedBefore = before === undefined || before.deletedAt !== null ? noTags : tagsBefore;
+    const countedAfter = after.deletedAt !== null ? noTags : tagsAfter;
+    for (const [key, tag] of countedBefore) if (!countedAfter.has(key)) countTag(tag, -1);
+    for (const [key, tag] of countedAfter) if (!countedBefore.has(key)) countTag(tag, 1);
+  }
+
+  async function expireOutcomes(): Promise<void> {
+    if (!hasExpiredOutcomes) return;
+    const lt = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
+    const expired = await store.range({ gte: outcomePrefix, lt, limit: expiredOutcomesPerCommitMax });
+    for (const [key] of expired) pending.set(key, null);
+    hasExpiredOutcomes = expired.length === expiredOutcomesPerCommitMax;
+  }
+
+  return {
+    find,
+    peek: (code) => cache.peek(code) ?? load(code),
+    outcomeOf(commandId) {
+      const newest = Math.max(...positions.map((each) => bucketOf(each.streamTimeMs)));
+      return outcomeIn(newest, oldestLiveBucket(), commandId);
+    },
+    everLedTo: (link, url) => link.url === url || row(urlKey(url, link.ordinal)) !== undefined,
+    size: () => links,
+    nextOffset: (partition) => positions[partition]?.nextOffset ?? 0,
+    fold(partition, event, value) {
+      const position = positions[partition];
+      if (position === undefined) throw new RangeError(`there is no partition ${partition}`);
+      const offset = position.nextOffset;
+      const bucketBefore = bucketOf(position.streamTimeMs);
+      const streamTimeMs = Math.max(position.streamTimeMs, event.at);
+      const bucket = bucketOf(streamTimeMs);
+      if (bucket !== bucketBefore) hasExpiredOutcomes = true;
+
+      const { code } = event;
+      const before = find(code);
+      let after = evolve(before, event, ordinalOf(partition, offset, partitionCount));
+      let known: CommandOutcome | undefined;
+      if (before !== undefined) {
+        // A command is effective once, and what is known of it stays known. A first creation needs no look-up: had its
+        // command been effective for this code, the link would be there.
+        known = outcomeIn(bucket, bucket - outcomeBucketsBefore, event.commandId);
+        if (known !== undefined && known.version !== null && known.code === code) after = before;
+      }
+      const effective = after !== undefined && after !== before;
+      if (effective) writeLink(before, after as Link);
+      const version = after?.version ?? 0;
+      pending.set(eventKey(partition, offset), Uint8Array.from(value));
+      if (before !== undefined || !effective) {
+        pending.set(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
+      }
+      if (effective || known === undefined || known.version === null) {
+        const outcome = { commandId: event.commandId, code, version: effective ? version : null, offset };
+        pending.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
+      }
+      positions[partition] = { nextOffset: offset + 1, streamTimeMs };
+      return { link: after, effective };
+    },
+    async events(places) {
+      const keys = places.map(({ partition, offset }) => eventKey(partition, offset));
+      const waiting = keys.map((key) => pending.get(key) ?? committing?.get(key));
+      const stored = await store.getMany(keys);
+      return keys.map((key, index) => {
+        const value = waiting[index] ?? stored[index];
+        if (value === undefined) throw new StoreDamaged(`the row ${key} of the link table is missing`);
+        return Buffer.from(value as Uint8Array);
+      });
+    },
+    async range({ gt, lt, reverse, limit }) {
+      // What is pending now counts, wherever the commit stands by the time the store answers.
+      const overlays = committing === null ? [pending] : [committing, pending];
+      const stored = await store.range({ gt, lt, reverse, limit });
+      const last = stored.length === limit ? stored.at(-1)?.[0] : undefined;
+      const merged = new Map<string, RowValue | null>(stored);
+      for (const overlay of overlays) {
+        for (const [key, value] of overlay) {
+          if (key <= gt || key >= lt) continue;
+          if (last !== undefined && (reverse ? key < last : key > last)) continue;
+          merged.set(key, value);
+        }
+      }
+      const entries: [string, RowValue][] = [];
+      for (const [key, value] of merged) if (value !== null) entries.push([key, value]);
+      entries.sort(([left], [right]) => (left < right === reverse ? 1 : -1));
+      return { entries, next: last };
+    },
+    uncommittedRows: () => pending.size + (committing?.size ?? 0),
+    async commit() {
+      if (committing === null) {
+        await expireOutcomes();
+        if (pending.size === 0) return;
+        const { schema, logId } = checkpoint;
+        const now: LinkTableCheckpoint = { schema, logId, partitions: [...positions], links };
+        pending.set(checkpointKey, encodeCheckpoint(now));
+        committing = pending;
+        pending = new Map();
+      }
+      const batch = store.batch();
+      const liveOutcomes = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
+      for (const [key, value] of committing) {
+        if (value === null) batch.delete(key);
+        // An outcome that is out of reach already: most of them, when years of events are folded anew.
+        else if (key < liveOutcomes && key.startsWith(outcomePrefix)) continue;
+        else batch.put(key, typeof value === 'string' ? Buffer.from(value) : value);
+      }
+      // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
+      await batch.write();
+      committing = null;
+    },
+    async fillFilter(isWanted) {
+      let gt = ordinalPrefix;
+      while (!filterIsComplete && isWanted()) {
+        const chunk = await store.range({ gt, lt: behind(ordinalPrefix), limit: filterEntriesPerRead });
+        for (const [, value] of chunk) filter.add(textOf(value));
+        gt = chunk.at(-1)?.[0] ?? gt;
+        // Codes folded meanwhile are added by the fold itself.
+        if (chunk.length < filterEntriesPerRead) filterIsComplete = true;
+      }
+    },
+  };
+}
+
+const noTags: ReadonlyMap<string, string> = new Map();
+
+/** By the form in which tags are compared; the last spelling stays. */
+function distinctTags(tags: readonly string[] | undefined): ReadonlyMap<string, string> {
+  if (tags === undefined || tags.length === 0) return noTags;
+  return new Map(tags.map((tag) => [tagKey(tag), tag]));
+}

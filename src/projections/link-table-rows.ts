@@ -1,0 +1,145 @@
+/**
+ * The rows of the link table's store: keys and small values. Numbers in keys have a fixed width, so that the order of
+ * bytes is their order; texts of people stand in keys as digests, since keys are short ASCII.
+ */
+import { hash } from 'node:crypto';
+import { tagKey } from '../domain/link-input.ts';
+import type { CommandOutcome, TagCount } from '../ports/link-table.ts';
+
+/** Raise it when a row's form or the fold changes: stores of another version are set aside and folded anew. */
+export const linkTableSchema = 1;
+
+export const checkpointKey = '!checkpoint';
+
+/** Command outcomes are kept in buckets of one day of stream time: the newest, and as many before it. */
+export const outcomeBucketMs = 24 * 60 * 60 * 1000;
+export const outcomeBucketsBefore = 2;
+
+export const linkKey = (code: string): string => `l/${code}`;
+
+export const ordinalPrefix = 'o/';
+export const ordinalKey = (ordinal: number): string => ordinalPrefix + fixedWidth(ordinal);
+
+/** Every link that leads or ever led to the URL. */
+export const urlPrefix = (url: string): string => `u/${digest(url)}/`;
+export const urlKey = (url: string, ordinal: number): string => urlPrefix(url) + fixedWidth(ordinal);
+
+export const tagPrefix = (tag: string): string => `t/${digest(tagKey(tag))}/`;
+export const taggedKey = (tag: string, ordinal: number): string => tagPrefix(tag) + fixedWidth(ordinal);
+
+export const tagCountPrefix = 'c/';
+export const tagCountKey = (tag: string): string => tagCountPrefix + digest(tagKey(tag));
+
+/** Events in the order of the log: these rows are the bulk of the bytes, and LevelDB never has to sort them. */
+export const eventKey = (partition: number, offset: number): string =>
+  `e/${fixedWidth(partition)}/${fixedWidth(offset)}`;
+
+/** The events of a link but its creation, whose offset follows from the ordinal. */
+export const historyPrefix = (code: string): string => `h/${code}/`;
+export const historyKey = (code: string, offset: number): string => historyPrefix(code) + fixedWidth(offset);
+
+export const outcomePrefix = 'k/';
+export const outcomeBucketPrefix = (bucket: number): string => `${outcomePrefix}${String(bucket).padStart(9, '0')}/`;
+export function outcomeKey(bucket: number, commandId: string): string {
+  // Ids of our own are short ASCII; whatever else one may be, the key stays legal.
+  const id = /^[!-~]{1,200}$/.test(commandId) ? commandId : `#${digest(commandId)}`;
+  return outcomeBucketPrefix(bucket) + id;
+}
+
+/** Behind every key that begins with `prefix`, as keys continue with characters below `~`. */
+export const behind = (prefix: string): string => `${prefix}~`;
+
+/** 14 hexadecimal digits hold every safe integer. */
+export function fixedWidth(value: number): string {
+  return value.toString(16).padStart(14, '0');
+}
+
+function digest(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
+}
+
+/** Text rows are kept as text until they are written. */
+export type RowValue = string | Uint8Array;
+
+export function textOf(value: RowValue): string {
+  return typeof value === 'string' ? value : asBuffer(value).toString();
+}
+
+/** The order of creation of a record's link: the offset itself, spread over the partitions. */
+export function ordinalOf(partition: number, offset: number, partitionCount: number): number {
+  return offset * partitionCount + partition + 1;
+}
+
+export interface HistoryRow {
+  readonly partition: number;
+  readonly offset: number;
+  readonly version: number;
+  readonly effective: boolean;
+}
+
+/** What the creation of a link would say if it had a row of its own. */
+export function creationOf(ordinal: number, partitionCount: number): HistoryRow {
+  const partition = (ordinal - 1) % partitionCount;
+  return { partition, offset: (ordinal - 1 - partition) / partitionCount, version: 1, effective: true };
+}
+
+export function encodeHistoryRow(row: HistoryRow): string {
+  return `${row.partition},${row.offset},${row.version},${row.effective ? 1 : 0}`;
+}
+
+export function decodeHistoryRow(value: RowValue): HistoryRow {
+  const [partition = 0, offset = 0, version = 0, effective = 0] = textOf(value).split(',').map(Number);
+  return { partition, offset, version, effective: effective === 1 };
+}
+
+export function encodeOutcome(outcome: CommandOutcome): string {
+  return `${outcome.code},${outcome.version ?? ''},${outcome.offset}`;
+}
+
+export function decodeOutcome(commandId: string, value: RowValue): CommandOutcome {
+  const [code = '', version = '', offset = ''] = textOf(value).split(',');
+  return { commandId, code, version: version === '' ? null : Number(version), offset: Number(offset) };
+}
+
+export function encodeTagCount(count: TagCount): string {
+  return JSON.stringify([count.name, count.links]);
+}
+
+export function decodeTagCount(value: RowValue): TagCount {
+  const [name, links] = JSON.parse(textOf(value)) as [string, number];
+  return { name, links };
+}
+
+/** Where the fold stands, written in the same batch as its rows. */
+export interface LinkTableCheckpoint {
+  readonly schema: number;
+  readonly logId: string;
+  readonly partitions: readonly LinkPartitionPosition[];
+  /** Links in the table, deleted ones included. */
+  readonly links: number;
+}
+
+export interface LinkPartitionPosition {
+  readonly nextOffset: number;
+  /** The highest event time folded, ms; 0 before the first. */
+  readonly streamTimeMs: number;
+}
+
+export function encodeCheckpoint(checkpoint: LinkTableCheckpoint): string {
+  return JSON.stringify(checkpoint);
+}
+
+/** Undefined when the bytes are no checkpoint of a form known here. */
+export function decodeCheckpoint(bytes: Uint8Array): LinkTableCheckpoint | undefined {
+  try {
+    const value = JSON.parse(textOf(bytes)) as Partial<LinkTableCheckpoint> | null;
+    if (value?.schema !== linkTableSchema || !Array.isArray(value.partitions)) return undefined;
+    return value as LinkTableCheckpoint;
+  } catch {
+    return undefined;
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
