@@ -193,8 +193,8 @@ export function decideRollBack(link: Link, earlier: Link | undefined, toVersion:
   if (earlier === undefined || earlier.version !== toVersion || toVersion > link.version) {
     return { refusal: 'version-unknown', code: link.code, version: toVersion };
   }
-  const asEarlier = decideChange(link, { ...settingsOf(earlier), disabled: earlier.disabled });
-  if (asEarlier === 'no-change') return 'no-change';
+  if (toVersion === link.version) return 'no-change';
+  if (decideChange(link, { ...settingsOf(earlier), disabled: earlier.disabled }) === 'no-change') return 'no-change';
   return { type: 'LinkRolledBack', toVersion, disabled: earlier.disabled, ...settingsOf(earlier) };
 }
 

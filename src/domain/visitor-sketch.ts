@@ -44,8 +44,8 @@ export function decodeVisitorSketch(buffer: Uint8Array, at: number, length: numb
   const end = at + length;
   const format = buffer[at];
   if (format === formatExact) return new Sketch(readHashes(buffer, at + 1, end), undefined);
-  if (format === formatPacked) return new Sketch(noHashes, readPacked(buffer, at + 1, end));
-  if (format === formatRuns) return new Sketch(noHashes, readRuns(buffer, at + 1, end));
+  if (format === formatPacked) return new Sketch([], readPacked(buffer, at + 1, end));
+  if (format === formatRuns) return new Sketch([], readRuns(buffer, at + 1, end));
   throw new VisitorSketchMalformed(`unknown format ${format}`);
 }
 
@@ -73,19 +73,15 @@ const packedBytes = (registers * 5) / 8;
 const zeroRunBase = 32;
 const zeroRunMax = 256 - zeroRunBase;
 
-const noHashes = new Uint32Array(0);
-
 class Sketch implements VisitorSketch {
-  /** Ascending; the first `count` are in use. Empty once `ranks` has taken over. */
-  #hashes: Uint32Array;
-  #count: number;
+  /** Ascending. Empty once `ranks` has taken over. A plain array: most sketches hold a few hashes, and a typed one costs more to make. */
+  #hashes: number[];
   #ranks: Uint8Array | undefined;
   /** Length of the form with runs, or 0 when it must be counted again. */
   #runsLength = 0;
 
-  constructor(hashes: Uint32Array = noHashes, ranks: Uint8Array | undefined = undefined) {
+  constructor(hashes: number[] = [], ranks: Uint8Array | undefined = undefined) {
     this.#hashes = hashes;
-    this.#count = hashes.length;
     this.#ranks = ranks;
   }
 
@@ -93,7 +89,7 @@ class Sketch implements VisitorSketch {
     const word = hash >>> 0;
     if (this.#ranks !== undefined) return this.#addToRanks(this.#ranks, word);
     const hashes = this.#hashes;
-    const count = this.#count;
+    const count = hashes.length;
     let low = 0;
     let high = count;
     while (low < high) {
@@ -106,29 +102,15 @@ class Sketch implements VisitorSketch {
       this.#addToRanks(this.#becomeDense(), word);
       return true;
     }
-    this.#insert(low, word);
+    hashes.splice(low, 0, word);
     return true;
-  }
-
-  #insert(place: number, word: number): void {
-    let hashes = this.#hashes;
-    const count = this.#count;
-    if (count === hashes.length) {
-      hashes = new Uint32Array(count === 0 ? 2 : Math.min(exactVisitorsMax, count * 2));
-      hashes.set(this.#hashes);
-      this.#hashes = hashes;
-    }
-    for (let i = count; i > place; i--) hashes[i] = hashes[i - 1] as number;
-    hashes[place] = word;
-    this.#count = count + 1;
   }
 
   #becomeDense(): Uint8Array {
     const ranks = new Uint8Array(registers);
     this.#ranks = ranks;
-    for (let i = 0; i < this.#count; i++) this.#addToRanks(ranks, this.#hashes[i] as number);
-    this.#hashes = noHashes;
-    this.#count = 0;
+    for (const hash of this.#hashes) this.#addToRanks(ranks, hash);
+    this.#hashes = [];
     return ranks;
   }
 
@@ -143,13 +125,13 @@ class Sketch implements VisitorSketch {
   }
 
   estimate(): number {
-    return this.#ranks === undefined ? this.#count : Math.round(estimateOf(this.#ranks));
+    return this.#ranks === undefined ? this.#hashes.length : Math.round(estimateOf(this.#ranks));
   }
 
   mergeInto(target: VisitorSketch): void {
     if (!(target instanceof Sketch)) throw new TypeError('a visitor sketch merges into a visitor sketch only');
     if (this.#ranks === undefined) {
-      for (let i = 0; i < this.#count; i++) target.add(this.#hashes[i] as number);
+      for (const hash of this.#hashes) target.add(hash);
       return;
     }
     const ranks = target.#ranks ?? target.#becomeDense();
@@ -160,7 +142,7 @@ class Sketch implements VisitorSketch {
   }
 
   encodedLength(): number {
-    if (this.#ranks === undefined) return 1 + 4 * this.#count;
+    if (this.#ranks === undefined) return 1 + 4 * this.#hashes.length;
     if (this.#runsLength === 0) this.#runsLength = lengthOfRuns(this.#ranks);
     return 1 + Math.min(this.#runsLength, packedBytes);
   }
@@ -171,7 +153,7 @@ class Sketch implements VisitorSketch {
     if (at < 0 || end > buffer.length) throw new RangeError(`a sketch of ${end - at} bytes does not fit at ${at}`);
     if (this.#ranks === undefined) {
       buffer[at] = formatExact;
-      writeHashes(this.#hashes, this.#count, buffer, at + 1);
+      writeHashes(this.#hashes, buffer, at + 1);
     } else if (this.#runsLength < packedBytes) {
       buffer[at] = formatRuns;
       writeRuns(this.#ranks, buffer, at + 1);
@@ -224,10 +206,9 @@ function tau(x: number): number {
   }
 }
 
-function writeHashes(hashes: Uint32Array, count: number, buffer: Uint8Array, at: number): void {
+function writeHashes(hashes: readonly number[], buffer: Uint8Array, at: number): void {
   let p = at;
-  for (let i = 0; i < count; i++) {
-    const word = hashes[i] as number;
+  for (const word of hashes) {
     buffer[p++] = word & 0xff;
     buffer[p++] = (word >>> 8) & 0xff;
     buffer[p++] = (word >>> 16) & 0xff;
@@ -235,11 +216,11 @@ function writeHashes(hashes: Uint32Array, count: number, buffer: Uint8Array, at:
   }
 }
 
-function readHashes(buffer: Uint8Array, at: number, end: number): Uint32Array {
+function readHashes(buffer: Uint8Array, at: number, end: number): number[] {
   const count = (end - at) / 4;
   if (!Number.isInteger(count) || count > exactVisitorsMax)
     throw new VisitorSketchMalformed(`${end - at} bytes of hashes`);
-  const hashes = new Uint32Array(count);
+  const hashes: number[] = [];
   let before = -1;
   for (let i = 0, p = at; i < count; i++, p += 4) {
     const word =
@@ -249,7 +230,7 @@ function readHashes(buffer: Uint8Array, at: number, end: number): Uint32Array {
         ((buffer[p + 3] as number) << 24)) >>>
       0;
     if (word <= before) throw new VisitorSketchMalformed('hashes out of order');
-    hashes[i] = word;
+    hashes.push(word);
     before = word;
   }
   return hashes;

@@ -1,0 +1,206 @@
+/**
+ * The state store on LevelDB: one folder a store, chained batches, synchronous point reads. LevelDB as packaged checks
+ * neither the checksums of its table files nor reports holes in its write-ahead log, so this adapter does both: every
+ * value carries a checksum over its key, and the files are verified when the store is opened.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { ClassicLevel } from 'classic-level';
+import {
+  type KeyRange,
+  type StateBatch,
+  type StateSnapshot,
+  type StateStore,
+  StoreDamaged,
+  type StoreEntry,
+  StoreLocked,
+} from '../../ports/state-store.ts';
+import { verifyLevelFiles } from './level-file-check.ts';
+
+export interface LevelStateStoreOptions {
+  readonly folder: string;
+  /** Cache of uncompressed blocks; default 8 MiB. */
+  readonly cacheBytes?: number;
+  /** LevelDB holds up to two of these in memory; default 4 MiB. */
+  readonly writeBufferBytes?: number;
+  /** Table files are verified at opening, newest first, up to this many bytes; default 128 MiB (about 0.2 s). */
+  readonly verifyBytesMax?: number;
+}
+
+type Level = ClassicLevel<string, Buffer>;
+type LevelSnapshot = ReturnType<Level['snapshot']>;
+
+const checksumBytes = 4;
+/** Left in the folder of a store that was found damaged while it was read, so that the next opening refuses it. */
+const damageMarker = 'DAMAGED';
+const entriesPerRead = 1000;
+
+/**
+ * Opens the store in `folder`, which is made when it is absent. Throws {@link StoreLocked} when another process holds
+ * it, {@link StoreDamaged} when its files are not what was written: then `setAsideFolder` and open again.
+ */
+export async function openLevelStateStore(options: LevelStateStoreOptions): Promise<StateStore> {
+  const { folder } = options;
+  const marker = join(folder, damageMarker);
+  if (existsSync(marker)) throw new StoreDamaged(`${folder}: wrong bytes were read from this store before`);
+  await verifyLevelFiles(folder, options.verifyBytesMax ?? 128 * 1024 * 1024);
+
+  const db: Level = new ClassicLevel<string, Buffer>(folder, { keyEncoding: 'utf8', valueEncoding: 'buffer' });
+  try {
+    await db.open({
+      cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
+      writeBufferSize: options.writeBufferBytes ?? 4 * 1024 * 1024,
+    });
+  } catch (error) {
+    await db.close().catch(() => undefined);
+    throw translated(error, folder);
+  }
+
+  let scratch = Buffer.allocUnsafe(4096);
+
+  function damaged(what: string): StoreDamaged {
+    // The folder is moved away at the next start: a store that lied once is not asked again.
+    try {
+      writeFileSync(marker, what);
+    } catch {
+      // A disk that takes no marker changes nothing about the answer.
+    }
+    return new StoreDamaged(`${folder}: ${what}`);
+  }
+
+  function failed(error: unknown): unknown {
+    const typed = translated(error, folder);
+    return typed instanceof StoreDamaged ? damaged(typed.message) : typed;
+  }
+
+  /** The value without its checksum, which covers the key too: a block that was moved is found as well. */
+  function opened(key: string, stored: Buffer): Uint8Array {
+    const length = stored.length - checksumBytes;
+    if (length < 0) throw damaged(`the row ${key} is too short`);
+    const value = stored.subarray(0, length);
+    if (stored.readUInt32LE(length) !== crc32(value, crc32(key))) throw damaged(`the row ${key} fails its checksum`);
+    return value;
+  }
+
+  /** The value followed by its checksum, in a buffer that the next call uses again: LevelDB's batch copies it. */
+  function sealed(key: string, value: Uint8Array): Buffer {
+    const length = value.length + checksumBytes;
+    const room = length > scratch.length ? Buffer.allocUnsafe(length) : scratch;
+    room.set(value, 0);
+    room.writeUInt32LE(crc32(value, crc32(key)), value.length);
+    // One huge value must not hold its memory for ever.
+    if (length <= 1024 * 1024) scratch = room;
+    return room.subarray(0, length);
+  }
+
+  async function getMany(keys: readonly string[], snapshot?: LevelSnapshot): Promise<(Uint8Array | undefined)[]> {
+    try {
+      const wanted = [...keys];
+      const found = await (snapshot === undefined ? db.getMany(wanted) : db.getMany(wanted, { snapshot }));
+      return found.map((stored, index) => (stored === undefined ? undefined : opened(keys[index] ?? '', stored)));
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  async function range(wanted: KeyRange, snapshot?: LevelSnapshot): Promise<StoreEntry[]> {
+    try {
+      const iterator = db.iterator({
+        ...lowerBound(wanted),
+        ...(wanted.lt === undefined ? {} : { lt: wanted.lt }),
+        reverse: wanted.reverse === true,
+        limit: wanted.limit,
+        highWaterMarkBytes: 256 * 1024,
+        ...(snapshot === undefined ? {} : { snapshot }),
+      });
+      const entries: StoreEntry[] = [];
+      try {
+        for (;;) {
+          const chunk = await iterator.nextv(entriesPerRead);
+          if (chunk.length === 0) break;
+          for (const [key, stored] of chunk) entries.push([key, opened(key, stored)]);
+        }
+      } finally {
+        await iterator.close();
+      }
+      return entries;
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  return {
+    getSync(key) {
+      let stored: Buffer | undefined;
+      try {
+        stored = db.getSync(key);
+      } catch (error) {
+        throw failed(error);
+      }
+      return stored === undefined ? undefined : opened(key, stored);
+    },
+    getMany: (keys) => getMany(keys),
+    range: (wanted) => range(wanted),
+    batch(): StateBatch {
+      const batch = db.batch();
+      return {
+        put(key, value) {
+          batch.put(key, sealed(key, value));
+        },
+        delete(key) {
+          batch.del(key);
+        },
+        async write(writeOptions) {
+          try {
+            await batch.write({ sync: writeOptions?.sync === true });
+          } catch (error) {
+            throw failed(error);
+          }
+        },
+      };
+    },
+    snapshot(): StateSnapshot {
+      const snapshot = db.snapshot();
+      return {
+        getMany: (keys) => getMany(keys, snapshot),
+        range: (wanted) => range(wanted, snapshot),
+        close: () => snapshot.close(),
+      };
+    },
+    close: () => db.close(),
+  };
+}
+
+/** LevelDB takes one lower bound: the tighter one. */
+function lowerBound({ gte, gt }: KeyRange): { gte?: string; gt?: string } {
+  if (gt !== undefined && (gte === undefined || gt >= gte)) return { gt };
+  return gte === undefined ? {} : { gte };
+}
+
+/** LevelDB's error as the port names it; others pass as they are. */
+function translated(error: unknown, folder: string): unknown {
+  if (error instanceof StoreDamaged || error instanceof StoreLocked) return error;
+  const code = codeOf(causeOf(error)) ?? codeOf(error);
+  const detail = messageOf(causeOf(error) ?? error);
+  if (code === 'LEVEL_LOCKED') return new StoreLocked(`${folder} is in use by another process`, { cause: error });
+  if (code === 'LEVEL_CORRUPTION') return new StoreDamaged(`${folder}: ${detail}`, { cause: error });
+  // A file that the manifest names and the folder lacks is reported as an error of input and output.
+  if (code === 'LEVEL_IO_ERROR' && /No such file or directory/.test(detail)) {
+    return new StoreDamaged(`${folder}: ${detail}`, { cause: error });
+  }
+  return error;
+}
+
+function causeOf(error: unknown): unknown {
+  return (error as { cause?: unknown } | null | undefined)?.cause;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return String((error as { message?: unknown } | null | undefined)?.message ?? error);
+}

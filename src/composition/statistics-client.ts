@@ -1,0 +1,172 @@
+/**
+ * The main thread's side of the statistics thread: starts it, asks it for rows, keeps what it tells about its progress, and
+ * stops it so that everything journaled is committed.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../ports/clock.ts';
+import type { Logger } from '../ports/logger.ts';
+import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
+import type { TaskStatus } from '../worker/task.ts';
+import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../worker/task-store.ts';
+import { LagMarks } from './lag-marks.ts';
+import type { FromStatisticsThread, StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
+
+/** Reads under way at once; more are refused so that a stuck thread cannot fill the memory. */
+const readsMax = 10_000;
+const readTimeoutMs = 10_000;
+const lagNoteIntervalMs = 50;
+
+export interface StatisticsClientOptions {
+  readonly data: StatisticsThreadData;
+  /** The log's end now, all acknowledged visits included. */
+  readonly endOffset: (partition: number) => number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface StatisticsClient extends TaskStoreReader {
+  progress(): StatisticsProgress;
+  onProgress(listener: (progress: StatisticsProgress) => void): () => void;
+  /** What the tasks said last, for metrics. */
+  statuses(): readonly (TaskStatus | undefined)[];
+  /** Durations of commits since the last call, ms; at most the last 1,000. */
+  takeCommitDurationsMs(): readonly number[];
+  /** Folds and commits what is in the log, ends the thread. */
+  close(): Promise<void>;
+}
+
+interface PendingRead {
+  readonly resolve: (answer: StoreAnswer) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export function startStatisticsThread(options: StatisticsClientOptions): StatisticsClient {
+  const { data, endOffset, clock, logger } = options;
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const thread = new Worker(new URL(`./statistics-thread.${extension}`, import.meta.url), { workerData: data });
+  const pending = new Map<number, PendingRead>();
+  const listeners = new Set<(progress: StatisticsProgress) => void>();
+  const statuses: (TaskStatus | undefined)[] = new Array(data.partitions).fill(undefined);
+  const lags = statuses.map(() => new LagMarks());
+  let commitDurationsMs: number[] = [];
+  let nextReadId = 1;
+  let halted: string | null = null;
+  let ended = false;
+
+  const noteLags = setInterval(() => {
+    for (const [partition, lag] of lags.entries()) lag.note(endOffset(partition), clock.monotonicMs());
+  }, lagNoteIntervalMs);
+  noteLags.unref();
+
+  function progress(): StatisticsProgress {
+    const nowMs = clock.monotonicMs();
+    let lagMs = 0;
+    let recordsDone = 0;
+    let recordsTotal = 0;
+    let readable = true;
+    const partitions = statuses.map((status, partition) => {
+      const applied = status?.committedOffset ?? 0;
+      const lag = lags[partition] as LagMarks;
+      lag.note(endOffset(partition), nowMs);
+      lagMs = Math.max(lagMs, lag.lagMs(applied, nowMs));
+      if (status === undefined || status.state === 'created' || status.state === 'catching-up') readable = false;
+      recordsDone += (status?.nextOffset ?? 0) - (status?.openedAtOffset ?? 0);
+      recordsTotal += (status?.readableFromOffset ?? endOffset(partition)) - (status?.openedAtOffset ?? 0);
+      return { partition, nextOffset: applied, streamTimeMs: status?.streamTimeMs ?? 0 };
+    });
+    const fraction = recordsTotal === 0 ? 0 : Math.min(1, recordsDone / recordsTotal);
+    const rebuild = readable ? null : { fraction, recordsDone, recordsTotal };
+    return { partitions, lagMs, rebuild, halted };
+  }
+
+  function tell(): void {
+    if (listeners.size === 0) return;
+    const now = progress();
+    for (const listener of [...listeners]) listener(now);
+  }
+
+  function settle(id: number): PendingRead | undefined {
+    const read = pending.get(id);
+    if (read === undefined) return undefined;
+    pending.delete(id);
+    clearTimeout(read.timer);
+    return read;
+  }
+
+  thread.on('message', (message: FromStatisticsThread) => {
+    switch (message.type) {
+      case 'answer':
+        settle(message.id)?.resolve(message.answer);
+        break;
+      case 'failure':
+        settle(message.id)?.reject(new StatisticsUnavailable(message.message));
+        break;
+      case 'progress':
+        statuses[message.status.partition] = message.status;
+        if (message.commitDurationMs !== null) {
+          if (commitDurationsMs.length >= 1_000) commitDurationsMs.shift();
+          commitDurationsMs.push(message.commitDurationMs);
+        }
+        tell();
+        break;
+      case 'halted':
+        halted = message.reason;
+        tell();
+        break;
+      case 'log':
+        logger[message.level](message.fields, message.message);
+        break;
+      case 'stopped':
+        break;
+    }
+  });
+
+  const exited = new Promise<void>((resolve) => {
+    thread.on('error', (error: Error) => {
+      halted = `the statistics thread failed: ${error.message}`;
+      logger.error({ err: error }, 'the statistics thread failed');
+    });
+    thread.on('exit', (code) => {
+      if (!ended && halted === null) halted = `the statistics thread ended with code ${code}`;
+      for (const id of [...pending.keys()])
+        settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
+      clearInterval(noteLags);
+      tell();
+      resolve();
+    });
+  });
+
+  return {
+    read(request: StoreRequest) {
+      return new Promise((resolve, reject) => {
+        if (pending.size >= readsMax) {
+          reject(new StatisticsUnavailable('too many reads are under way'));
+          return;
+        }
+        const id = nextReadId++;
+        const timer = setTimeout(() => {
+          settle(id)?.reject(new StatisticsUnavailable(`no answer within ${readTimeoutMs} ms`));
+        }, readTimeoutMs);
+        pending.set(id, { resolve, reject, timer });
+        thread.postMessage({ type: 'read', id, request } satisfies ToStatisticsThread);
+      });
+    },
+    progress,
+    onProgress(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    statuses: () => statuses,
+    takeCommitDurationsMs() {
+      const taken = commitDurationsMs;
+      commitDurationsMs = [];
+      return taken;
+    },
+    async close() {
+      ended = true;
+      thread.postMessage({ type: 'stop' } satisfies ToStatisticsThread);
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Where a task's store stands in the log. It is written in the same atomic batch as the rows, so a restart goes on from
+ * exactly what is in them; the store is never wiped because of a crash.
+ */
+
+export const checkpointKey = '!checkpoint';
+
+export interface Checkpoint {
+  /** Identity of the log that was folded. */
+  readonly logId: string;
+  /** `name@version` of the topology that wrote the rows. */
+  readonly topology: string;
+  readonly partition: number;
+  /** Every record before this offset is in the rows. */
+  readonly nextOffset: number;
+  /** Highest event time folded, ms. */
+  readonly streamTimeMs: number;
+  readonly counts: TaskCounts;
+}
+
+/** What became of the records of a task since its store was made. */
+export interface TaskCounts {
+  readonly folded: number;
+  readonly duplicates: number;
+  readonly gaps: number;
+  readonly deadLetters: number;
+}
+
+export const noCounts: TaskCounts = { folded: 0, duplicates: 0, gaps: 0, deadLetters: 0 };
+
+export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
+  return Buffer.from(JSON.stringify(checkpoint), 'utf8');
+}
+
+/** The reverse of {@link encodeCheckpoint}; undefined when the bytes are no checkpoint. */
+export function decodeCheckpoint(bytes: Uint8Array): Checkpoint | undefined {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Checkpoint;
+    const sound =
+      typeof value.logId === 'string' &&
+      typeof value.topology === 'string' &&
+      Number.isSafeInteger(value.partition) &&
+      Number.isSafeInteger(value.nextOffset) &&
+      Number.isSafeInteger(value.counts.folded);
+    return sound ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why a store cannot be gone on with, or null when it can. */
+export function mismatch(
+  checkpoint: Checkpoint,
+  expected: Pick<Checkpoint, 'logId' | 'topology' | 'partition'>,
+  logEndOffset: number,
+): string | null {
+  if (checkpoint.logId !== expected.logId) return 'it was folded from another log';
+  if (checkpoint.topology !== expected.topology)
+    return `it was written by ${checkpoint.topology}, this is ${expected.topology}`;
+  if (checkpoint.partition !== expected.partition) return `it belongs to partition ${checkpoint.partition}`;
+  if (checkpoint.nextOffset > logEndOffset) {
+    return `it is ahead of the log: ${checkpoint.nextOffset} after the log's end ${logEndOffset}`;
+  }
+  return null;
+}

@@ -1,0 +1,119 @@
+/**
+ * Drives one task: read, fold, decide when to commit, wait for more. Commits come at once when the task is caught up and the
+ * store is idle, so that a visit is in the numbers a few milliseconds later, and in bigger batches the further it is behind.
+ */
+import type { Clock } from '../ports/clock.ts';
+import type { LogReader } from '../ports/event-log.ts';
+import type { Task } from './task.ts';
+
+export interface RunLoopOptions {
+  readonly task: Task;
+  readonly reader: LogReader;
+  readonly clock: Clock;
+  readonly policy?: Partial<CommitPolicy>;
+  /** Called after each commit with how long it took, ms. */
+  readonly onCommit: (commitDurationMs: number) => void;
+}
+
+export interface CommitPolicy {
+  /** Read at most about this much at once: the loop answers queries between two reads. */
+  readonly readBytes: number;
+  /** Commit when this many rows have changed. */
+  readonly dirtyRowsMax: number;
+  /** While records keep coming: commit at least this often. */
+  readonly busyIntervalMs: number;
+  /** The same while further behind than `behindRecords`: rarer, denser commits. */
+  readonly behindIntervalMs: number;
+  readonly behindRecords: number;
+  /** Caught up: leave the store at least this many times as long alone as its last commit took. */
+  readonly idleRatio: number;
+  /** Longest wait for new records: also how late a stop is noticed. */
+  readonly waitMs: number;
+}
+
+export const defaultCommitPolicy: CommitPolicy = {
+  readBytes: 512 * 1024,
+  dirtyRowsMax: 60_000,
+  busyIntervalMs: 100,
+  behindIntervalMs: 2_000,
+  behindRecords: 50_000,
+  idleRatio: 3,
+  waitMs: 250,
+};
+
+export class RunLoop {
+  private readonly options: RunLoopOptions;
+  private readonly policy: CommitPolicy;
+  private stopping = false;
+  private lastCommitAtMs: number;
+  private lastCommitDurationMs = 0;
+  private commit: Promise<void> | null = null;
+  private commitError: unknown = null;
+
+  constructor(options: RunLoopOptions) {
+    this.options = options;
+    this.policy = { ...defaultCommitPolicy, ...options.policy };
+    this.lastCommitAtMs = options.clock.monotonicMs();
+  }
+
+  /** Runs until {@link stop}; rejects with what made it impossible to go on (damaged log, damaged store, a hole in the offsets). */
+  async run(): Promise<void> {
+    const { task, reader, clock } = this.options;
+    while (!this.stopping) {
+      const { nextOffset, committedOffset } = task.status();
+      const records = await reader.read(nextOffset, this.policy.readBytes);
+      if (records.length > 0) task.fold(records);
+      if (this.commitError !== null) throw this.commitError;
+      const uncommitted = task.status().nextOffset > committedOffset;
+      const sinceMs = clock.monotonicMs() - this.lastCommitAtMs;
+      if (records.length > 0) {
+        if (uncommitted && this.isDue(sinceMs)) await this.startCommit();
+        else await nextTurn();
+        continue;
+      }
+      const restMs = this.policy.idleRatio * this.lastCommitDurationMs - sinceMs;
+      if (uncommitted && this.commit === null && restMs <= 0) await this.startCommit();
+      else if (this.commit !== null) await this.commit;
+      else await reader.waitFor(nextOffset, uncommitted ? Math.ceil(restMs) : this.policy.waitMs);
+    }
+    if (this.commit !== null) await this.commit;
+    if (this.commitError !== null) throw this.commitError;
+  }
+
+  /** Ends {@link run} after the records in hand; the caller then closes the task, which commits them. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  private isDue(sinceMs: number): boolean {
+    const { task, reader } = this.options;
+    const { nextOffset, dirtyRows } = task.status();
+    if (dirtyRows >= this.policy.dirtyRowsMax) return true;
+    const behind = reader.endOffset() - nextOffset > this.policy.behindRecords;
+    return sinceMs >= (behind ? this.policy.behindIntervalMs : this.policy.busyIntervalMs);
+  }
+
+  /** Waits for the commit before, then starts one and lets it run beside the fold. */
+  private async startCommit(): Promise<void> {
+    if (this.commit !== null) await this.commit;
+    if (this.commitError !== null) throw this.commitError;
+    const startedAtMs = this.options.clock.monotonicMs();
+    this.lastCommitAtMs = startedAtMs;
+    this.commit = this.options.task.commit().then(
+      () => {
+        this.commit = null;
+        this.lastCommitDurationMs = this.options.clock.monotonicMs() - startedAtMs;
+        this.options.onCommit(this.lastCommitDurationMs);
+      },
+      (error: unknown) => {
+        this.commit = null;
+        this.commitError = error;
+      },
+    );
+  }
+}
+
+/** Lets messages and finished I/O be handled before the next read. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
