@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { deriveKey } from '../adapters/system/derive-key.ts';
 import { createLinkCommands } from '../commands/link-commands.ts';
-import type { CodeHmac } from '../domain/short-code.ts';
+import { type CodeHmac, ownCodes } from '../domain/short-code.ts';
 import type { Application } from '../http/application.ts';
 import { createFindOwnLink } from '../queries/find-own-link.ts';
 import { createGetLink } from '../queries/get-link.ts';
@@ -31,7 +31,7 @@ export function createApplication(adapters: Adapters): Application {
       getLink: createGetLink({ linkTable, statistics, clock }),
       listLinks: createListLinks({ linkTable, statistics, clock }),
       linkHistory: createLinkHistory({ linkTable }),
-      findOwnLink: createFindOwnLink({ linkTable, codeHmac }),
+      findOwnLink: createFindOwnLink({ linkTable, ownCodes: (url) => ownCodes(codeHmac, url) }),
       linkStatistics: createLinkStatistics({ statistics, clock }),
     },
     linkTable,

@@ -8,7 +8,7 @@ import type { Application } from './application.ts';
 import type { JsonObject } from './json-body.ts';
 import type { LiveTotals } from './live-totals.ts';
 import type { Metrics } from './metrics.ts';
-import type { Problem } from './problem.ts';
+import type { ProblemError } from './problem.ts';
 
 export interface AppOptions {
   readonly application: Application;
@@ -31,8 +31,10 @@ export interface AppOptions {
   readonly readiness: () => Readiness;
   /** The HTML pages. They answer what is theirs and call `next` for the rest. */
   readonly pages?: RequestHandler;
-  /** Tells a problem as a page. Returns false when the client wants JSON (or there is no page): then JSON is sent. */
-  readonly problemPage?: (problem: Problem, request: Request, response: Response) => boolean;
+  /** Tells a problem as a page. Returns false when the client wants JSON: then JSON is sent. */
+  readonly problemPage?: (problem: ProblemError, request: Request, response: Response) => boolean;
+  /** What the redirect door found for a request that it handed on. */
+  readonly problemOfMiss?: (request: IncomingMessage) => ProblemError | undefined;
   /** The redirect door, for `/:code` inside of Express. */
   readonly door?: Door;
 }

@@ -19,7 +19,7 @@ import { createOwnOrigins, hostCheck } from './host-check.ts';
 import { createIdempotency } from './idempotency.ts';
 import { originCheck } from './origin-check.ts';
 import { createPagingCursors } from './paging-cursor.ts';
-import { ProblemError, problemAnswer, problemBody } from './problem.ts';
+import { ProblemError, problemAnswer } from './problem.ts';
 import { isBug, problemOfError } from './problem-table.ts';
 import { type Route, registerRoutes } from './route.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -41,6 +41,7 @@ export function createApp(options: AppOptions): Express {
   app.use(refuseLongTarget);
   app.use(hostCheck(origins));
   app.use(originCheck(origins));
+  app.use(refuseMiss(options));
   registerRoutes(app, apiRoutes(options));
   if (options.pages) app.use(options.pages);
   registerRoutes(app, [codeRoute(options)]);
@@ -88,6 +89,15 @@ function observe({ application, metrics }: AppOptions) {
   };
 }
 
+/** What the redirect door could not redirect comes here to be told. */
+function refuseMiss({ problemOfMiss }: AppOptions) {
+  return (request: Request, _response: Response, next: NextFunction): void => {
+    const problem = problemOfMiss?.(request);
+    if (problem) throw problem;
+    next();
+  };
+}
+
 function refuseLongTarget(request: Request, _response: Response, next: NextFunction): void {
   if (request.url.length > targetLimitCharacters) {
     throw new ProblemError('uri-too-long', `A request target may have ${targetLimitCharacters} characters.`);
@@ -128,7 +138,7 @@ function answerProblem(options: AppOptions) {
     }
     const instance = request.path;
     for (const [name, value] of Object.entries(problem.members.headers ?? {})) response.setHeader(name, value);
-    if (problemPage?.(problemBody(problem, baseUrl, instance), request, response)) return;
+    if (problemPage?.(problem, request, response)) return;
     sendAnswer(request, response, problemAnswer(problem, baseUrl, instance));
   };
 }

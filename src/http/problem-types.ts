@@ -137,6 +137,11 @@ export const problemTypes = {
     title: 'Changes cannot be stored now',
     help: 'The log does not take records at the moment. Nothing was lost: repeat the request after Retry-After seconds, with the same Idempotency-Key.',
   },
+  'redirect-unavailable': {
+    status: 503,
+    title: 'The link cannot be followed now',
+    help: 'The visit could not be recorded, or whether the link has visits left cannot be known now; a redirect that is not counted is never given. Try again after Retry-After seconds.',
+  },
   'statistics-rebuilding': {
     status: 503,
     title: 'The statistics are being rebuilt',

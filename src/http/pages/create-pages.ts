@@ -10,9 +10,9 @@ import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statist
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
 import type { Application } from '../application.ts';
+import { PageProblem } from '../page-problem.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
-import { createErrorPages, type PageError } from './error-page.ts';
 import { homePage } from './home-page.ts';
 import { linkPage } from './link-page.ts';
 import { linksPage, readListQuery } from './links-page.ts';
@@ -31,8 +31,6 @@ export interface PagesOptions {
   readonly parseNewLink: (body: Record<string, unknown>, nowMs: number) => NewLink | readonly FieldError[];
   /** Runs before a form is read: the limit on creations that the API has too. */
   readonly limitCreations?: RequestHandler;
-  /** Answers an error to a client that asks for JSON. */
-  readonly answerProblem: (request: Request, response: Response, error: PageError) => void;
 }
 
 const formLimitBytes = 65_536;
@@ -43,16 +41,10 @@ export function createPages(options: PagesOptions): Router {
   const { clock } = application;
   const { getLink, linkStatistics } = application.queries;
   const router = Router({ caseSensitive: true });
-  const renderErrorPage = createErrorPages({ assets, nowMs: () => clock.nowMs() });
   const shortUrlOf = (code: string) => `${baseUrl}/${code}`;
   const viewOf = (request: Request) =>
     createView({ headers: request.headers, url: request.originalUrl }, clock.nowMs());
 
-  const answerError = (request: Request, response: Response, error: PageError) => {
-    if (prefersJson(request.headers.accept)) return options.answerProblem(request, response, error);
-    const page = renderErrorPage({ headers: request.headers, url: request.originalUrl }, error);
-    response.status(page.status).set(page.headers).send(page.body);
-  };
 
   /** The link with its numbers; while they are rebuilt, the link alone. */
   const findLink = async (
@@ -118,7 +110,7 @@ export function createPages(options: PagesOptions): Router {
         return refuseForm(request, response, form, 409, [{ field: 'alias', code: 'alias-taken', detail }]);
       }
       // A creation meets other links only by chance of the moment: the same form works when sent again.
-      return answerError(request, response, { kind: 'unavailable', retryAfterSeconds: 1 });
+      throw new PageProblem({ kind: 'unavailable', retryAfterSeconds: 1 });
     },
   );
 
@@ -131,8 +123,8 @@ export function createPages(options: PagesOptions): Router {
   router.get(new RegExp(`^/links/(?<code>${codePattern})/?$`), async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
-    if (link === null) return answerError(request, response, { kind: 'link-not-found', code });
-    const asked = request.query['new'];
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const asked = parametersOf(request).get('new');
     const fresh = asked === 'created' || asked === 'existing' ? asked : null;
     const page = linkPage(assets, viewOf(request), link.found, shortUrlOf(code), fresh, link.visitsKnown);
     return sendPage(request, response, 200, page);
@@ -141,7 +133,7 @@ export function createPages(options: PagesOptions): Router {
   router.get(new RegExp(`^/stats/(?<code>${codePattern})/?$`), async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
-    if (link === null) return answerError(request, response, { kind: 'link-not-found', code });
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
     const view = viewOf(request);
     const state = readStatisticsState(parametersOf(request), view.timezone);
     const figures = await readFigures(linkStatistics, link.found, state, view);
@@ -161,10 +153,10 @@ export function createPages(options: PagesOptions): Router {
   router.get(new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`), async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
-    if (link === null) return answerError(request, response, { kind: 'link-not-found', code });
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
     const { found, visitsKnown } = link;
     if (found.link.deletedAt !== null) {
-      return answerError(request, response, { kind: 'deleted', code, deletedAt: found.link.deletedAt });
+      throw new PageProblem({ kind: 'deleted', code, deletedAt: found.link.deletedAt });
     }
     response.set('X-Robots-Tag', 'noindex');
     if (prefersJson(request.headers.accept)) {

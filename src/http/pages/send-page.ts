@@ -25,7 +25,7 @@ const compressFromBytes = 1024;
 
 export async function sendPage(request: Request, response: Response, status: number, page: Html): Promise<void> {
   response.status(status).set(pageHeaders);
-  const asked = request.query['lang'];
+  const asked = new URLSearchParams(request.originalUrl.split('?')[1] ?? '').get('lang');
   if (isLanguage(asked)) response.append('Set-Cookie', `lang=${asked}; Path=/; Max-Age=31536000; SameSite=Lax`);
   const body = Buffer.from(page.toString());
   const encoding = body.length < compressFromBytes ? 'identity' : request.acceptsEncodings('br', 'gzip', 'identity');
