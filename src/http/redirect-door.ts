@@ -46,10 +46,14 @@ export type RedirectDoor = (request: IncomingMessage, response: ServerResponse) 
 /** Tries to learn how much of a limited link is used before a request is told to come again. */
 const seedAttemptsMax = 3;
 
+/** While numbers cannot be known, every request for a limited link fails: one line a minute tells as much. */
+const seedWarningEveryMs = 60_000;
+
 export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
   const { linkTable, journal, limits, description, clock } = deps;
   let lastOwnHost: string | undefined;
   let headAnswers = 0;
+  let seedWarningMs = Number.NEGATIVE_INFINITY;
 
   /** The same few clients send the same Host: the last one that was found ours is compared first. */
   function isOwnHost(host: string | undefined): boolean {
@@ -146,7 +150,10 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     limits.seed(link.code).then(
       () => answer(request, response, startMs, path, seedAttempts + 1),
       (error: unknown) => {
-        deps.logger.warn({ err: error, code: link.code }, 'cannot know how many visits a limited link has left');
+        if (startMs - seedWarningMs >= seedWarningEveryMs) {
+          seedWarningMs = startMs;
+          deps.logger.warn({ err: error, code: link.code }, 'cannot know how many visits limited links have left');
+        }
         miss(request, response, startMs, 'unavailable', link, 1);
       },
     );

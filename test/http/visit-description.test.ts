@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
+import fc from 'fast-check';
 import type { Link } from '../../src/domain/link.ts';
 import type { Visit } from '../../src/domain/visit.ts';
 import { createAgentProfiles, userAgentLengthMax } from '../../src/http/agent-profile.ts';
@@ -264,5 +265,34 @@ describe('profiles of agents', () => {
       expect(profile.agent.length).toBeLessThanOrEqual(160);
       expect(profile.crawler.length).toBeLessThanOrEqual(40);
     }
+  });
+
+  it('are made of any header without an exception, within their bounds', () => {
+    const profileOf = createAgentProfiles();
+    const pieces = fc.constantFrom(
+      ...'Mozilla/5.0 ( ) ; compatible Windows NT 10.0 Android 13 iPhone CPU OS 17_1 like Mac X AppleWebKit/537.36'.split(
+        ' ',
+      ),
+      ...'Chrome/120.0 Version/ Safari Mobile Tablet Opera MSIE bot/1 crawler spider +http://a.example/ a@b Linux Tizen'.split(
+        ' ',
+      ),
+    );
+    const latin1 = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((unit) => String.fromCharCode(unit)) });
+    const headers = fc.oneof(
+      latin1,
+      fc.array(fc.oneof(pieces, latin1), { maxLength: 30 }).map((words) => words.join(' ')),
+    );
+    fc.assert(
+      fc.property(headers, (header) => {
+        const profile = profileOf(header);
+        expect(profile.agent.length).toBeLessThanOrEqual(160);
+        expect(profile.agent).toMatch(/^[\w /.-]*$/);
+        expect(profile.crawler).toMatch(/^[\w-]{0,40}$/);
+        for (const name of [profile.browser, profile.os, profile.device]) expect(name).toMatch(/^[\w -]{0,40}$/);
+        if (profile.bot) expect(`${profile.browser}${profile.os}${profile.device}`).toBe('');
+        else expect(profile.crawler).toBe('');
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });

@@ -3,12 +3,13 @@ import type { VisitTotals } from '../../src/domain/statistics.ts';
 import type { Position } from '../../src/ports/statistics-read-model.ts';
 import { createVisitLimits } from '../../src/projections/visit-limits.ts';
 
-/** A log of human visits and a fold that lags behind it, each step of which takes a turn of the event loop. */
+/** A log of human visits that is written late, and a fold that goes no further than it is asked to, each in some turns. */
 function createWorld(options: { linksMax?: number; turns?: () => number } = {}) {
   const log: string[] = [];
   const waiting: { code: string; done: (error: Error | null) => void; fail: boolean }[] = [];
   const calls = { end: 0, totals: 0 };
   let reachable = true;
+  let foldedTo = 0;
 
   async function pause(): Promise<void> {
     for (let turn = options.turns?.() ?? 1; turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
@@ -35,13 +36,14 @@ function createWorld(options: { linksMax?: number; turns?: () => number } = {}) 
         await pause();
         if (!reachable) throw new Error('the fold did not come so far');
         if (nextOffset > log.length) throw new Error('beyond the end');
+        foldedTo = Math.max(foldedTo, nextOffset);
       },
       async totalsOf(codes) {
         calls.totals += 1;
         await pause();
         const totals = new Map<string, VisitTotals>();
         for (const code of codes) {
-          const nonBots = log.filter((logged) => logged === code).length;
+          const nonBots = log.slice(0, foldedTo).filter((logged) => logged === code).length;
           if (nonBots > 0) {
             totals.set(code, { total: nonBots, nonBots, bots: 0, prefetches: 0, firstVisitAt: 1, lastVisitAt: 1 });
           }
@@ -66,7 +68,7 @@ function createWorld(options: { linksMax?: number; turns?: () => number } = {}) 
           resolve(error === null ? 'answered' : 'failed');
         };
         waiting.push({ code, done, fail });
-        setImmediate(write);
+        void pause().then(pause).then(write);
       });
     }
   }
