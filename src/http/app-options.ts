@@ -9,8 +9,9 @@ import type { JsonObject } from './json-body.ts';
 import type { LiveTotals } from './live-totals.ts';
 import type { Metrics } from './metrics.ts';
 import type { ProblemError } from './problem.ts';
+import type { CreationLimit } from './take-creation.ts';
 
-export interface AppOptions {
+export interface AppOptions extends CreationLimit {
   readonly application: Application;
   readonly parse: InputParsers;
   readonly metrics: Metrics;
@@ -24,10 +25,6 @@ export interface AppOptions {
   readonly visitsLog: { readonly partitions: number; endOffset(partition: number): Promise<number> };
   /** Secret of at least 32 bytes for cursors, the same across restarts. */
   readonly cursorKey: Uint8Array;
-  /** Who counts as one client for limits: the address, for IPv6 its /64. The only reader of `X-Forwarded-For`. */
-  readonly clientKey: (request: IncomingMessage) => string;
-  /** Creations a minute and client; null = off. */
-  readonly rateLimit: number | null;
   readonly readiness: () => Readiness;
   /** The HTML pages. They answer what is theirs and call `next` for the rest. */
   readonly pages?: RequestHandler;

@@ -5,6 +5,8 @@
 import type { Registry } from 'prom-client';
 import type { StatisticsProgress } from '../ports/statistics-read-model.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
+import type { RedirectOutcome } from './redirect-door.ts';
+import { type RedirectMiss, redirectMissStatus } from './redirect-miss.ts';
 
 export interface Metrics {
   /** Called by the redirect door for each request that it answered. */
@@ -17,9 +19,10 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-export type RedirectOutcome = (typeof redirectOutcomes)[number];
-
-export const redirectOutcomes = ['redirected', 'not-found', 'gone', 'limited', 'unavailable'] as const;
+export const redirectOutcomes: readonly RedirectOutcome[] = [
+  'redirected',
+  ...(Object.keys(redirectMissStatus) as RedirectMiss[]),
+];
 
 /** Where the numbers come from. Each function is called at a scrape and must be cheap. */
 export interface MetricSources {

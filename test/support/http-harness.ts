@@ -55,7 +55,7 @@ export async function startHttp(settings: HarnessSettings = {}): Promise<HttpHar
     visitsLog: { partitions: 1, endOffset: async () => 1_000 },
     cursorKey: Buffer.alloc(32, 7),
     clientKey: (request) => request.socket.remoteAddress ?? '',
-    rateLimit: null,
+    creations: { take: () => 0 },
     readiness: () => harness.readiness,
     ...settings.app,
   };
@@ -65,7 +65,6 @@ export async function startHttp(settings: HarnessSettings = {}): Promise<HttpHar
     app,
     ...(door && { door }),
     baseUrl,
-    baseUrlIsDefault: true,
     random,
     liveTotals,
     ...(settings.limits && { limits: settings.limits }),

@@ -65,8 +65,9 @@ export function createPagesApp(application: FakeApplication, baseUrl: string): E
       application,
       baseUrl,
       assets: loadAssets(),
+      creations: { take: () => 0 },
+      clientKey: () => 'client',
       parseNewLink,
-      answerProblem: (_request, response, { kind }) => void response.status(404).json({ title: kind }),
     }),
   );
   return app;

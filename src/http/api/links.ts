@@ -7,10 +7,11 @@ import { entityTagOf, expectedVersion, parseIfMatch } from '../entity-tag.ts';
 import { jsonType, mergePatchTypes, readJsonBody } from '../json-body.ts';
 import { linkJson } from '../link-json.ts';
 import { encodePositionToken } from '../position-token.ts';
-import { invalidInput, ProblemError } from '../problem.ts';
+import { invalidInput } from '../problem.ts';
 import { problemOfRefusal } from '../problem-table.ts';
 import { choiceParameter, queryParameters, wholeNumberParameter } from '../query-parameters.ts';
 import type { Route } from '../route.ts';
+import { takeCreation } from '../take-creation.ts';
 import { type ApiContext, codeParameter, linkOfPath, normalizedUrl } from './context.ts';
 import { linkAnswer, shownAfterCommand } from './link-answer.ts';
 
@@ -47,14 +48,6 @@ async function create(context: ApiContext, request: Request): Promise<Answer> {
       ? ({ link, status: 'active', visits: { total: 0, nonBots: 0, bots: 0, lastVisitAt: null } } as const)
       : await shownAfterCommand(context, link);
     return linkAnswer(context, shown, created ? 201 : 200, { Location: `${context.baseUrl}/api/links/${link.code}` });
-  });
-}
-
-function takeCreation(context: ApiContext, request: Request): void {
-  const waitSeconds = context.creations.take(context.clientKey(request));
-  if (waitSeconds === 0) return;
-  throw new ProblemError('too-many-requests', `Create the next link in ${waitSeconds} s.`, {
-    headers: { 'Retry-After': String(waitSeconds) },
   });
 }
 

@@ -3,7 +3,7 @@
  * or a defect goes on to the error handler of the whole, which renders it with the same error pages.
  */
 import { createHash } from 'node:crypto';
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import express, { type Request, type Response, Router } from 'express';
 import type { NewLink } from '../../domain/link-input.ts';
 import type { FieldError } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
@@ -11,6 +11,7 @@ import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statist
 import type { LinkView } from '../../queries/link-view.ts';
 import type { Application } from '../application.ts';
 import { PageProblem } from '../page-problem.ts';
+import { type CreationLimit, takeCreation } from '../take-creation.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
@@ -22,15 +23,13 @@ import { type StatisticsFigures, statisticsPage } from './statistics-page.ts';
 import { rangeToAsk, readStatisticsState, type StatisticsState } from './statistics-range.ts';
 import { createView, type View } from './view.ts';
 
-export interface PagesOptions {
+export interface PagesOptions extends CreationLimit {
   readonly application: Pick<Application, 'commands' | 'queries' | 'linkTable' | 'clock' | 'random'>;
   /** Origin of short links, without a trailing slash. */
   readonly baseUrl: string;
   readonly assets: Assets;
   /** Narrows the body that `POST /api/links` takes, or says what is refused in it. */
   readonly parseNewLink: (body: Record<string, unknown>, nowMs: number) => NewLink | readonly FieldError[];
-  /** Runs before a form is read: the limit on creations that the API has too. */
-  readonly limitCreations?: RequestHandler;
 }
 
 const formLimitBytes = 65_536;
@@ -44,7 +43,6 @@ export function createPages(options: PagesOptions): Router {
   const shortUrlOf = (code: string) => `${baseUrl}/${code}`;
   const viewOf = (request: Request) =>
     createView({ headers: request.headers, url: request.originalUrl }, clock.nowMs());
-
 
   /** The link with its numbers; while they are rebuilt, the link alone. */
   const findLink = async (
@@ -87,7 +85,10 @@ export function createPages(options: PagesOptions): Router {
 
   router.post(
     '/',
-    ...(options.limitCreations === undefined ? [] : [options.limitCreations]),
+    (request, _response, next) => {
+      takeCreation(options, request);
+      next();
+    },
     express.urlencoded({ extended: false, limit: formLimitBytes, parameterLimit: 50 }),
     async (request, response) => {
       const typed = readForm(request.body);
