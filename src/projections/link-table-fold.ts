@@ -42,8 +42,17 @@ const cachedLinksBytesMax = 32 * 1024 * 1024;
 const expiredOutcomesPerCommitMax = 1000;
 const filterEntriesPerRead = 2000;
 
-/** Rows of one commit: a value, or null for a row to delete. */
-type Rows = Map<string, RowValue | null>;
+/** Rows of one commit: values, or null for a row to delete. */
+interface Rows {
+  /** Rows that the fold itself reads before they are written. */
+  readonly read: Map<string, RowValue | null>;
+  /** All others in the order of writing, keys and values side by side: cheaper, and most of the rows. */
+  readonly keys: string[];
+  readonly values: (RowValue | null)[];
+}
+
+const emptyRows = (): Rows => ({ read: new Map(), keys: [], values: [] });
+const countOf = (rows: Rows | null): number => (rows === null ? 0 : rows.read.size + rows.keys.length);
 
 export interface FoldedRecord {
   readonly link: Link | undefined;
@@ -101,16 +110,41 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     maxSize: cachedLinksBytesMax,
     sizeCalculation: (link) => 300 + 2 * (link.url.length + (link.note?.length ?? 0)) + 60 * link.tags.length,
   });
+  const textScratch = Buffer.allocUnsafe(16 * 1024);
   let links = checkpoint.links;
   let filterIsComplete = links === 0;
-  let pending: Rows = new Map();
+  let pending = emptyRows();
   let committing: Rows | null = null;
   let hasExpiredOutcomes = true;
 
   function row(key: string): RowValue | undefined {
-    const newest = pending.get(key) ?? (pending.has(key) ? null : committing?.get(key));
-    if (newest === null) return undefined;
-    return newest ?? store.getSync(key);
+    const newest = pending.read.get(key);
+    const newer = newest === undefined ? committing?.read.get(key) : newest;
+    if (newer === null) return undefined;
+    return newer ?? store.getSync(key);
+  }
+
+  /** Valid until the next call: a batch copies what is put. */
+  function encoded(text: string): Uint8Array {
+    if (text.length * 3 > textScratch.length) return Buffer.from(text);
+    return textScratch.subarray(0, textScratch.write(text));
+  }
+
+  function write(key: string, value: RowValue | null): void {
+    pending.keys.push(key);
+    pending.values.push(value);
+  }
+
+  /** What waits to be written, newest last. */
+  function* uncommitted(): Generator<readonly [key: string, value: RowValue | null]> {
+    for (const rows of committing === null ? [pending] : [committing, pending]) {
+      yield* rows.read;
+      for (const [index, key] of rows.keys.entries()) yield [key, rows.values[index] ?? null];
+    }
+  }
+
+  function isUncommitted(wanted: string): boolean {
+    return pending.keys.includes(wanted) || committing?.keys.includes(wanted) === true;
   }
 
   function load(code: string): Link | undefined {
@@ -151,25 +185,25 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     const bytes = row(key);
     const before = bytes === undefined ? { name: tag, links: 0 } : decodeTagCount(bytes);
     const after = before.links + delta;
-    pending.set(key, after <= 0 ? null : encodeTagCount({ name: before.name, links: after }));
+    pending.read.set(key, after <= 0 ? null : encodeTagCount({ name: before.name, links: after }));
   }
 
   function writeLink(before: Link | undefined, after: Link): void {
     const { code, ordinal } = after;
-    pending.set(linkKey(code), encodeLinkRow(after));
+    pending.read.set(linkKey(code), encodeLinkRow(after));
     // Most new links are never asked for while many are folded: they enter the cache when they are.
     if (before !== undefined) cache.set(code, after);
     if (before === undefined) {
       links += 1;
       filter.add(code);
-      pending.set(ordinalKey(ordinal), code);
+      write(ordinalKey(ordinal), code);
     }
-    if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), code);
+    if (before?.url !== after.url) write(urlKey(after.url, ordinal), code);
 
     const tagsBefore = distinctTags(before?.tags);
     const tagsAfter = distinctTags(after.tags);
-    for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) pending.set(taggedKey(tag, ordinal), null);
-    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), code);
+    for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) write(taggedKey(tag, ordinal), null);
+    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) write(taggedKey(tag, ordinal), code);
     const countedBefore = before === undefined || before.deletedAt !== null ? noTags : tagsBefore;
     const countedAfter = after.deletedAt !== null ? noTags : tagsAfter;
     for (const [key, tag] of countedBefore) if (!countedAfter.has(key)) countTag(tag, -1);
@@ -180,7 +214,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     if (!hasExpiredOutcomes) return;
     const lt = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
     const expired = await store.range({ gte: outcomePrefix, lt, limit: expiredOutcomesPerCommitMax });
-    for (const [key] of expired) pending.set(key, null);
+    for (const [key] of expired) write(key, null);
     hasExpiredOutcomes = expired.length === expiredOutcomesPerCommitMax;
   }
 
@@ -191,7 +225,11 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       const newest = Math.max(...positions.map((each) => bucketOf(each.streamTimeMs)));
       return outcomeIn(newest, oldestLiveBucket(), commandId);
     },
-    everLedTo: (link, url) => link.url === url || row(urlKey(url, link.ordinal)) !== undefined,
+    everLedTo(link, url) {
+      if (link.url === url) return true;
+      const key = urlKey(url, link.ordinal);
+      return isUncommitted(key) || store.getSync(key) !== undefined;
+    },
     size: () => links,
     nextOffset: (partition) => positions[partition]?.nextOffset ?? 0,
     fold(partition, event, value) {
@@ -216,64 +254,67 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       const effective = after !== undefined && after !== before;
       if (effective) writeLink(before, after as Link);
       const version = after?.version ?? 0;
-      pending.set(eventKey(partition, offset), Uint8Array.from(value));
+      write(eventKey(partition, offset), Uint8Array.from(value));
       if (before !== undefined || !effective) {
-        pending.set(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
+        write(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
       }
       if (effective || known === undefined || known.version === null) {
         const outcome = { commandId: event.commandId, code, version: effective ? version : null, offset };
-        pending.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
+        pending.read.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
       }
       positions[partition] = { nextOffset: offset + 1, streamTimeMs };
       return { link: after, effective };
     },
     async events(places) {
       const keys = places.map(({ partition, offset }) => eventKey(partition, offset));
-      const waiting = keys.map((key) => pending.get(key) ?? committing?.get(key));
+      const wanted = new Set(keys);
+      const waiting = new Map<string, RowValue | null>();
+      for (const [key, value] of uncommitted()) if (wanted.has(key)) waiting.set(key, value);
       const stored = await store.getMany(keys);
       return keys.map((key, index) => {
-        const value = waiting[index] ?? stored[index];
+        const value = waiting.get(key) ?? stored[index];
         if (value === undefined) throw new StoreDamaged(`the row ${key} of the link table is missing`);
         return Buffer.from(value as Uint8Array);
       });
     },
     async range({ gt, lt, reverse, limit }) {
       // What is pending now counts, wherever the commit stands by the time the store answers.
-      const overlays = committing === null ? [pending] : [committing, pending];
+      const newer: (readonly [string, RowValue | null])[] = [];
+      for (const entry of uncommitted()) if (entry[0] > gt && entry[0] < lt) newer.push(entry);
       const stored = await store.range({ gt, lt, reverse, limit });
       const last = stored.length === limit ? stored.at(-1)?.[0] : undefined;
       const merged = new Map<string, RowValue | null>(stored);
-      for (const overlay of overlays) {
-        for (const [key, value] of overlay) {
-          if (key <= gt || key >= lt) continue;
-          if (last !== undefined && (reverse ? key < last : key > last)) continue;
-          merged.set(key, value);
-        }
+      for (const [key, value] of newer) {
+        if (last === undefined || (reverse ? key > last : key < last) || key === last) merged.set(key, value);
       }
       const entries: [string, RowValue][] = [];
       for (const [key, value] of merged) if (value !== null) entries.push([key, value]);
       entries.sort(([left], [right]) => (left < right === reverse ? 1 : -1));
       return { entries, next: last };
     },
-    uncommittedRows: () => pending.size + (committing?.size ?? 0),
+    uncommittedRows: () => countOf(pending) + countOf(committing),
     async commit() {
       if (committing === null) {
         await expireOutcomes();
-        if (pending.size === 0) return;
+        if (countOf(pending) === 0) return;
         const { schema, logId } = checkpoint;
         const now: LinkTableCheckpoint = { schema, logId, partitions: [...positions], links };
-        pending.set(checkpointKey, encodeCheckpoint(now));
+        write(checkpointKey, encodeCheckpoint(now));
         committing = pending;
-        pending = new Map();
+        pending = emptyRows();
       }
       const batch = store.batch();
       const liveOutcomes = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
-      for (const [key, value] of committing) {
+      const put = (key: string, value: RowValue | null): void => {
         if (value === null) batch.delete(key);
+        else batch.put(key, typeof value === 'string' ? encoded(value) : value);
+      };
+      for (const [key, value] of committing.read) {
         // An outcome that is out of reach already: most of them, when years of events are folded anew.
-        else if (key < liveOutcomes && key.startsWith(outcomePrefix)) continue;
-        else batch.put(key, typeof value === 'string' ? Buffer.from(value) : value);
+        if (key < liveOutcomes && key.startsWith(outcomePrefix)) continue;
+        put(key, value);
       }
+      for (const [index, key] of committing.keys.entries()) put(key, committing.values[index] ?? null);
       // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
       await batch.write();
       committing = null;

@@ -90,7 +90,7 @@ export class LinksTopicParked extends Error {
 const loadReadBytes = 1024 * 1024;
 const liveReadBytes = 128 * 1024;
 /** A commit is begun at this many rows while the table is loaded; twice as many may be in memory. */
-const rowsPerCommit = 20_000;
+const rowsPerCommit = 8_000;
 const waitForRecordsMs = 1000;
 const retryDelayMs = 1000;
 const scanEntriesPerRead = 1000;
