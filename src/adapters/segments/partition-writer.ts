@@ -1,13 +1,14 @@
 /**
  * Appends to one partition with group commit: all that is appended in one turn of the event loop becomes one frame and
  * one write to the open segment file. The write is synchronous, because a few microseconds into the page cache cost
- * less than handing it to a thread; syncs to the disk are asynchronous, one at a time. It does not read.
+ * less than handing it to a thread; `GroupSync` brings it to the disk. It does not read.
  */
-import { close, closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
 import type { Clock } from '../../ports/clock.ts';
 import { LogUnavailable, type RecordToAppend } from '../../ports/event-log.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { JournalCallback } from '../../ports/visit-journal.ts';
+import { GroupSync } from './group-sync.ts';
 import type { PartitionPlace, RecoveredPartition, Segment } from './recover-partition.ts';
 import { type SegmentFileCalls, segmentFile, writeWhole } from './segment-files.ts';
 import {
@@ -60,17 +61,13 @@ interface Waiting {
   firsts: number[];
 }
 
-interface Unsynced extends Waiting {
-  readonly baseSequence: number;
-  readonly bytes: number;
-}
-
 const initialBufferBytes = 64 * 1024;
 
 export class PartitionWriter {
   readonly #options: PartitionWriterOptions;
   readonly #segments: Segment[];
   readonly #firstOffset: number;
+  readonly #sync: GroupSync;
   #fd: number;
   /** Where the last good frame ends. */
   #activeBytes: number;
@@ -84,23 +81,15 @@ export class PartitionWriter {
   #spare: Waiting | undefined;
   #scheduled = false;
 
-  #unsynced: Unsynced[] = [];
-  #unsyncedBytes = 0;
-  #sealedFds: number[] = [];
-  #folderChanged = true;
-  #dirty = false;
-  #syncing = false;
-  #syncTimer: NodeJS.Timeout | undefined;
   /** Set when nothing more can be appended until the log is opened again. */
   #refusal: LogUnavailable | undefined;
-  #syncFailure: LogUnavailable | undefined;
+  #closed = false;
+  /** While writes fail one after the other, only the first and the end of it are logged. */
+  #failing = false;
 
   #bytesWritten = 0;
   #frames = 0;
   #writeErrors = 0;
-  #syncs = 0;
-  #syncErrors = 0;
-  #lastSyncMs = 0;
 
   constructor(options: PartitionWriterOptions, recovered: RecoveredPartition) {
     this.#options = options;
@@ -109,6 +98,16 @@ export class PartitionWriter {
     this.#activeBytes = recovered.activeBytes;
     this.#nextOffset = recovered.nextOffset;
     this.#firstOffset = recovered.nextOffset;
+    this.#sync = new GroupSync(
+      {
+        folder: options.place.folder,
+        calls: options.calls,
+        clock: options.clock,
+        intervalMs: options.syncIntervalMs,
+        onFailure: (error) => this.#refuse('a sync failed: the log must be opened again', error),
+      },
+      recovered.activeFd,
+    );
     this.#publish();
   }
 
@@ -161,29 +160,16 @@ export class PartitionWriter {
   /** Writes what waits and syncs it. Rejects with {@link LogUnavailable} when appends are refused. */
   async flush(): Promise<void> {
     this.#write();
-    if (this.#fd >= 0) {
-      await new Promise<void>((resolve) => {
-        this.#unsynced.push({ dones: [() => resolve()], firsts: [0], baseSequence: 0, bytes: 0 });
-        this.#sync();
-      });
-    }
+    if (!this.#closed) await this.#sync.ended();
     if (this.#refusal !== undefined) throw this.#refusal;
   }
 
   /** Writes and syncs what waits, then closes the file. Appends are refused from now on. */
   async close(): Promise<void> {
-    if (this.#fd < 0) return;
-    try {
-      await this.flush();
-    } catch (error) {
-      if (!(error instanceof LogUnavailable)) throw error;
-    } finally {
-      clearTimeout(this.#syncTimer);
-      this.#refusal = new LogUnavailable('the log is closed');
-      for (const fd of [...this.#sealedFds, this.#fd]) closeSync(fd);
-      this.#sealedFds = [];
-      this.#fd = -1;
-    }
+    this.#write();
+    this.#closed = true;
+    this.#refusal ??= new LogUnavailable('the log is closed');
+    await this.#sync.close();
   }
 
   /** Drops sealed segments that hold only records before `offset`. Returns the new start offset. */
@@ -203,11 +189,11 @@ export class PartitionWriter {
       frames: this.#frames,
       records: this.#nextOffset - this.#firstOffset,
       writeErrors: this.#writeErrors,
-      syncs: this.#syncs,
-      syncErrors: this.#syncErrors,
-      lastSyncMs: this.#lastSyncMs,
+      syncs: this.#sync.syncs,
+      syncErrors: this.#sync.syncErrors,
+      lastSyncMs: this.#sync.lastSyncMs,
       waitingRecords: this.#count,
-      waitingBytes: this.#bytes - frameHeaderBytes + this.#unsyncedBytes,
+      waitingBytes: this.#bytes - frameHeaderBytes + this.#sync.waitingBytes,
       segments: this.#segments.length,
     };
   }
@@ -218,7 +204,7 @@ export class PartitionWriter {
     const limit = this.#options.maxWaitingBytes;
     if (bytes > limit) return new RangeError(`a record of up to ${bytes} bytes is beyond the bound of ${limit}`);
     const needed = this.#bytes + bytes;
-    if (needed - frameHeaderBytes + this.#unsyncedBytes > limit) {
+    if (needed - frameHeaderBytes + this.#sync.waitingBytes > limit) {
       return new LogUnavailable(`${this.#name()} is behind by ${limit} bytes`);
     }
     if (needed > this.#buffer.length) {
@@ -264,14 +250,12 @@ export class PartitionWriter {
     }
     this.#bytes = frameHeaderBytes;
     this.#count = 0;
-    const synced = this.#options.fsync === 'always';
-    if (failure === null && synced) {
+    if (failure === null && this.#options.fsync === 'always') {
       this.#waiting = { dones: [], firsts: [] };
-      this.#unsyncedBytes += bytes;
-      this.#unsynced.push({ dones, firsts, baseSequence, bytes });
-      this.#sync();
+      this.#sync.answerWhenSynced({ dones, firsts, baseSequence, bytes });
       return;
     }
+    if (failure === null && this.#options.fsync === 'interval') this.#sync.dueSoon();
     // Callbacks may append: they must find the state of the next frame, not of this one.
     this.#waiting = this.#spare ?? { dones: [], firsts: [] };
     this.#spare = undefined;
@@ -279,7 +263,6 @@ export class PartitionWriter {
     dones.length = 0;
     firsts.length = 0;
     this.#spare = { dones, firsts };
-    if (failure === null && this.#options.fsync === 'interval') this.#syncSoon();
   }
 
   #writeFrame(bytes: number, count: number, baseSequence: number): void {
@@ -294,14 +277,20 @@ export class PartitionWriter {
     this.#nextOffset += count;
     this.#bytesWritten += bytes;
     this.#frames += 1;
-    this.#dirty = true;
     this.#publish();
+    if (this.#failing) {
+      this.#failing = false;
+      this.#options.logger.info({ partition: this.#name() }, 'appends to the log succeed again');
+    }
   }
 
   /** Cuts off what a failed write left, so that the next frame follows the last good one. */
   #writeFailed(error: unknown): LogUnavailable {
     this.#writeErrors += 1;
-    this.#options.logger.error({ err: error, partition: this.#name() }, 'an append to the log failed');
+    if (!this.#failing) {
+      this.#failing = true;
+      this.#options.logger.error({ err: error, partition: this.#name() }, 'an append to the log failed');
+    }
     const failure = new LogUnavailable(`${this.#name()} could not be written`, { cause: error });
     try {
       this.#options.calls.truncate(this.#fd, this.#activeBytes);
@@ -334,68 +323,10 @@ export class PartitionWriter {
       unlinkSync(file);
       throw error;
     }
-    this.#sealedFds.push(this.#fd);
     this.#fd = fd;
     this.#activeBytes = segmentHeaderBytes;
     this.#segments.push({ baseOffset, firstAppendedAtMs: undefined });
-    this.#folderChanged = true;
-    this.#dirty = true;
-    // A sealed segment is synced soon in every mode: a gap before a synced successor would be damage.
-    this.#sync();
-  }
-
-  #syncSoon(): void {
-    if (this.#syncTimer !== undefined || this.#syncing) return;
-    this.#syncTimer = setTimeout(() => {
-      this.#syncTimer = undefined;
-      if (this.#dirty) this.#sync();
-    }, this.#options.syncIntervalMs);
-    this.#syncTimer.unref();
-  }
-
-  /** One sync at a time; the next covers all that came meanwhile. */
-  #sync(): void {
-    if (this.#syncing) return;
-    this.#syncing = true;
-    this.#dirty = false;
-    const covered = this.#unsynced;
-    this.#unsynced = [];
-    const sealed = this.#sealedFds;
-    this.#sealedFds = [];
-    const startedMs = this.#options.clock.monotonicMs();
-    this.#syncFiles([...sealed, this.#fd], (error) => {
-      for (const fd of sealed) close(fd);
-      this.#syncing = false;
-      this.#syncs += 1;
-      this.#lastSyncMs = this.#options.clock.monotonicMs() - startedMs;
-      // After a failed sync the kernel may have dropped the pages, and a later one succeeds without them: nothing that
-      // was written and not yet synced can be vouched for any more.
-      if (error !== null) {
-        this.#syncErrors += 1;
-        this.#syncFailure ??= this.#refuse('a sync failed: the log must be opened again', error);
-      }
-      const failure = this.#syncFailure ?? null;
-      for (const { dones, firsts, baseSequence, bytes } of covered) {
-        this.#unsyncedBytes -= bytes;
-        for (let i = 0; i < dones.length; i++) {
-          dones[i]?.(failure, failure === null ? baseSequence + (firsts[i] ?? 0) : -1);
-        }
-      }
-      if (this.#unsynced.length > 0) this.#sync();
-      else if (this.#dirty && this.#options.fsync === 'interval') this.#syncSoon();
-    });
-  }
-
-  #syncFiles(fds: number[], done: (error: Error | null) => void): void {
-    const [fd, ...others] = fds;
-    if (fd !== undefined) {
-      this.#options.calls.sync(fd, (error) => (error ? done(error) : this.#syncFiles(others, done)));
-    } else if (this.#folderChanged) {
-      this.#folderChanged = false;
-      this.#options.calls.syncFolder(this.#options.place.folder, done);
-    } else {
-      done(null);
-    }
+    this.#sync.moveTo(fd);
   }
 
   /** Drops segments from the oldest on, while `isDue` says so of the one that follows. */

@@ -247,6 +247,16 @@ describe('a segment log whose bytes are not what was written', () => {
     writeFileSync(links, kept);
   });
 
+  it('begins anew where the creation of a log was cut off', async () => {
+    const folder = fastTemporaryFolder();
+    await (await openIn(folder)).log.close();
+    rmSync(join(folder, 'log.id'));
+    rmSync(join(folder, 'visits', '0', `${'0'.repeat(20)}.log`));
+    const { records, damage, appendedAt } = await reopen(folder);
+    expect({ records, damage, appendedAt }).toEqual({ records: [], damage: undefined, appendedAt: 0 });
+    removeFolder(folder);
+  });
+
   it('ignores files of other names and says so', async () => {
     writeFileSync(join(small.folder, 'visits', '0', '17.log'), 'x');
     writeFileSync(join(small.folder, 'visits', '0', 'notes.txt'), 'x');
