@@ -66,7 +66,7 @@ const nodeModulesOf: Readonly<Record<string, readonly string[]>> = {
   ports: [],
   worker: [],
   commands: ['node:crypto'],
-  queries: [],
+  queries: ['node:timers/promises'],
   browser: [],
 };
 
