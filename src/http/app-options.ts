@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { LinkPatch, NewLink } from '../domain/link-input.ts';
-import type { FieldError, FieldErrorCode } from '../domain/refusal.ts';
+import type { FieldError, Refusal } from '../domain/refusal.ts';
 import type { RebuildProgress } from '../ports/statistics-read-model.ts';
 import type { Application } from './application.ts';
+import type { ClientLimiter } from './client-limiter.ts';
 import type { JsonObject } from './json-body.ts';
 import type { LiveTotals } from './live-totals.ts';
 import type { Metrics } from './metrics.ts';
@@ -26,8 +27,8 @@ export interface AppOptions {
   readonly cursorKey: Uint8Array;
   /** Who counts as one client for limits: the address, for IPv6 its /64. The only reader of `X-Forwarded-For`. */
   readonly clientKey: (request: IncomingMessage) => string;
-  /** Creations a minute and client; null = off. */
-  readonly rateLimit: number | null;
+  /** Limits creations, whichever way they come: the pages' form takes from the same one. */
+  readonly creationLimiter: ClientLimiter;
   readonly readiness: () => Readiness;
   /** The HTML pages. They answer what is theirs and call `next` for the rest. */
   readonly pages?: RequestHandler;
@@ -42,11 +43,13 @@ export type Door = (request: IncomingMessage, response: ServerResponse) => boole
 
 /** The domain's narrowing of untyped input, with the time and our own host already given to it. */
 export interface InputParsers {
-  newLink(body: JsonObject): NewLink | readonly FieldError[];
-  linkPatch(body: JsonObject): LinkPatch | readonly FieldError[];
-  /** Why an alias cannot be chosen, or null. It does not look whether it is taken. */
-  aliasError(alias: string): FieldErrorCode | null;
+  newLink(body: JsonObject): NewLink | InvalidInput;
+  linkPatch(body: JsonObject): LinkPatch | InvalidInput;
+  /** The alias, or why it cannot be chosen. It does not look whether it is taken. */
+  alias(alias: string): string | FieldError;
 }
+
+export type InvalidInput = Extract<Refusal, { readonly refusal: 'invalid' }>;
 
 export interface Readiness {
   /** Redirects of known links can be answered. */

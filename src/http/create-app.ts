@@ -14,7 +14,6 @@ import { referenceRoutes } from './api/reference.ts';
 import { statisticsRoutes } from './api/statistics.ts';
 import { streamRoutes } from './api/stream.ts';
 import type { AppOptions } from './app-options.ts';
-import { createClientLimiter } from './client-limiter.ts';
 import { createOwnOrigins, hostCheck } from './host-check.ts';
 import { createIdempotency } from './idempotency.ts';
 import { originCheck } from './origin-check.ts';
@@ -32,7 +31,8 @@ export function createApp(options: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
-  app.set('query parser', false);
+  // For the pages. The API reads its queries itself, and strictly.
+  app.set('query parser', 'simple');
   app.enable('case sensitive routing');
   app.enable('strict routing');
 
@@ -51,13 +51,12 @@ export function createApp(options: AppOptions): Express {
 
 /** Every route of the API, as the OpenAPI document must describe it. */
 export function apiRoutes(options: AppOptions): readonly Route[] {
-  const { application, baseUrl, cursorKey, rateLimit } = options;
+  const { application, baseUrl, cursorKey } = options;
   const { answers, clock, random, logger } = application;
   const context = {
     ...options,
     idempotency: createIdempotency({ answers, clock, random, logger, baseUrl }),
     cursors: createPagingCursors(cursorKey),
-    creations: createClientLimiter({ perMinute: rateLimit, clock }),
   };
   return [
     ...linkRoutes(context),

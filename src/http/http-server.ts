@@ -14,7 +14,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createHttpTerminator } from 'http-terminator';
 import type { Random } from '../ports/random.ts';
 import type { Door } from './app-options.ts';
-import { createOwnOrigins } from './host-check.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
 import type { ProblemSlug } from './problem-types.ts';
 
@@ -35,7 +34,6 @@ export interface HttpServerOptions {
   readonly app: RequestListener;
   readonly door?: Door;
   readonly baseUrl: string;
-  readonly baseUrlIsDefault: boolean;
   readonly random: Random;
   /** Long-lived answers, ended first when the server closes. */
   readonly liveTotals: { close(): void };
@@ -68,12 +66,11 @@ const defaultLimits: ServerLimits = {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { app, door, baseUrl, random, liveTotals } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const { isOwnHost } = createOwnOrigins(options);
   let draining = false;
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (draining) response.shouldKeepAlive = false;
-    if (door && isOwnHost(request.headers.host) && door(request, response)) return;
+    if (door?.(request, response)) return;
     app(request, response);
   };
 
@@ -91,7 +88,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   );
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
   server.maxConnections = limits.connectionsMax;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: ClientError, socket) => {
     writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
   });
   server.on('connect', (_request, socket) => {
@@ -126,7 +123,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     async close() {
       draining = true;
       liveTotals.close();
-      await terminator.terminate();
+      // A connection that ends its last answer now would stay open for another request.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20);
+      await terminator.terminate().finally(() => clearInterval(sweep));
     },
   };
 }
@@ -135,14 +134,19 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
-function problemOfClientError(error: NodeJS.ErrnoException): ProblemError {
+/** What Node's parser tells of what it could not read. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+function problemOfClientError(error: ClientError): ProblemError {
   const slugs: Readonly<Record<string, ProblemSlug>> = {
     HPE_HEADER_OVERFLOW: 'headers-too-large',
-    HPE_INVALID_METHOD: 'method-unknown',
     HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
     ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
   };
-  const slug = slugs[error.code ?? ''] ?? 'malformed-request';
+  // Bytes of another protocol are no method at all.
+  const namesMethod = /^[A-Z]+ /.test(error.rawPacket?.toString('latin1') ?? '');
+  const unknown = error.code === 'HPE_INVALID_METHOD' && namesMethod;
+  const slug = unknown ? 'method-unknown' : (slugs[error.code ?? ''] ?? 'malformed-request');
   return new ProblemError(slug, 'The connection is closed because this was not a request that can be read.');
 }
 

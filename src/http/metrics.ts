@@ -19,7 +19,18 @@ export interface Metrics {
 
 export type RedirectOutcome = (typeof redirectOutcomes)[number];
 
-export const redirectOutcomes = ['redirected', 'not-found', 'gone', 'limited', 'unavailable'] as const;
+export const redirectOutcomes = [
+  'redirected',
+  'not-found',
+  'deleted',
+  'disabled',
+  'expired',
+  'used-up',
+  'loop',
+  'too-many-misses',
+  'unavailable',
+  'misdirected',
+] as const;
 
 /** Where the numbers come from. Each function is called at a scrape and must be cheap. */
 export interface MetricSources {

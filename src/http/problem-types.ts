@@ -152,6 +152,11 @@ export const problemTypes = {
     title: 'The statistics have not reached this position yet',
     help: 'The position of asOf is in the log but was not counted within two seconds. Try again after Retry-After seconds.',
   },
+  'redirect-unavailable': {
+    status: 503,
+    title: 'The link cannot be followed now',
+    help: 'The visit could not be recorded, or whether the link may still be followed is not known at the moment. Try again after Retry-After seconds.',
+  },
   'too-many-streams': {
     status: 503,
     title: 'Too many live streams are open',

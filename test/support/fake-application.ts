@@ -7,7 +7,7 @@ import type { Link, LinkSettings } from '../../src/domain/link.ts';
 import type { LinkPatch, NewLink } from '../../src/domain/link-input.ts';
 import type { FieldError, Refusal } from '../../src/domain/refusal.ts';
 import { dimensions, type VisitTotals } from '../../src/domain/statistics.ts';
-import type { InputParsers } from '../../src/http/app-options.ts';
+import type { InputParsers, InvalidInput } from '../../src/http/app-options.ts';
 import type { Application } from '../../src/http/application.ts';
 import type { KeptAnswer } from '../../src/ports/answer-store.ts';
 import type { CommandOutcome } from '../../src/ports/link-table.ts';
@@ -127,7 +127,11 @@ export function createFakeApplication(): FakeApplication {
     queryFailure: undefined,
     nowMs: startMs,
     listeners: new Set(),
-    parse: { newLink, linkPatch, aliasError: (alias) => (/^[\w-]{3,64}$/.test(alias) ? null : 'alias-format') },
+    parse: {
+      newLink,
+      linkPatch,
+      alias: (alias) => (/^[\w-]{3,64}$/.test(alias) ? alias : { field: 'alias', code: 'alias-format', detail: 'No.' }),
+    },
     visit(code, times = 1) {
       const before = totals.get(code) ?? zero;
       const total = before.total + times;
@@ -268,7 +272,7 @@ export function createFakeApplication(): FakeApplication {
 
 const members = ['url', 'alias', 'expiresAt', 'maxVisits', 'tags', 'note', 'unique'];
 
-function newLink(body: Readonly<Record<string, unknown>>): NewLink | readonly FieldError[] {
+function newLink(body: Readonly<Record<string, unknown>>): NewLink | InvalidInput {
   const errors: FieldError[] = Object.keys(body)
     .filter((field) => !members.includes(field))
     .map((field) => ({ field, code: 'unknown-member', detail: 'Not known.' }));
@@ -278,7 +282,7 @@ function newLink(body: Readonly<Record<string, unknown>>): NewLink | readonly Fi
     errors.push({ field: 'url', code: url === undefined ? 'required' : 'not-a-url', detail: 'No.' });
   if (alias !== null && typeof alias !== 'string') errors.push({ field: 'alias', code: 'wrong-type', detail: 'No.' });
   if (!Array.isArray(tags)) errors.push({ field: 'tags', code: 'wrong-type', detail: 'No.' });
-  if (errors.length > 0 || href === undefined) return errors;
+  if (errors.length > 0 || href === undefined) return { refusal: 'invalid', errors };
   return {
     url: href,
     alias: alias as string | null,
@@ -290,12 +294,12 @@ function newLink(body: Readonly<Record<string, unknown>>): NewLink | readonly Fi
   };
 }
 
-function linkPatch(body: Readonly<Record<string, unknown>>): LinkPatch | readonly FieldError[] {
+function linkPatch(body: Readonly<Record<string, unknown>>): LinkPatch | InvalidInput {
   const known = ['url', 'tags', 'note', 'status', 'expiresAt', 'maxVisits'];
   const errors: FieldError[] = Object.keys(body)
     .filter((field) => !known.includes(field))
     .map((field) => ({ field, code: 'unknown-member', detail: 'Not known.' }));
-  return errors.length > 0 ? errors : (body as Partial<LinkSettings>);
+  return errors.length > 0 ? { refusal: 'invalid', errors } : (body as Partial<LinkSettings>);
 }
 
 function statisticsOf(

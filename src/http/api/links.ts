@@ -5,9 +5,10 @@ import type { ListLinksQuery } from '../../queries/list-links.ts';
 import { type Answer, jsonAnswer, noContent } from '../answer.ts';
 import { entityTagOf, expectedVersion, parseIfMatch } from '../entity-tag.ts';
 import { jsonType, mergePatchTypes, readJsonBody } from '../json-body.ts';
+import { takeCreation } from '../limit-creations.ts';
 import { linkJson } from '../link-json.ts';
 import { encodePositionToken } from '../position-token.ts';
-import { invalidInput, ProblemError } from '../problem.ts';
+import { invalidInput } from '../problem.ts';
 import { problemOfRefusal } from '../problem-table.ts';
 import { choiceParameter, queryParameters, wholeNumberParameter } from '../query-parameters.ts';
 import type { Route } from '../route.ts';
@@ -38,7 +39,7 @@ async function create(context: ApiContext, request: Request): Promise<Answer> {
   return context.idempotency.run({ key, method: 'POST', path: request.path, body: body.bytes }, async (commandId) => {
     takeCreation(context, request);
     const input = context.parse.newLink(body.value);
-    if ('length' in input) throw invalidInput(input);
+    if ('refusal' in input) throw problemOfRefusal(input);
     const { createLink } = context.application.commands;
     const outcome = await createLink(input, { commandId, by: 'anonymous', expectedVersion: null });
     if ('refusal' in outcome) throw problemOfRefusal(outcome);
@@ -47,14 +48,6 @@ async function create(context: ApiContext, request: Request): Promise<Answer> {
       ? ({ link, status: 'active', visits: { total: 0, nonBots: 0, bots: 0, lastVisitAt: null } } as const)
       : await shownAfterCommand(context, link);
     return linkAnswer(context, shown, created ? 201 : 200, { Location: `${context.baseUrl}/api/links/${link.code}` });
-  });
-}
-
-function takeCreation(context: ApiContext, request: Request): void {
-  const waitSeconds = context.creations.take(context.clientKey(request));
-  if (waitSeconds === 0) return;
-  throw new ProblemError('too-many-requests', `Create the next link in ${waitSeconds} s.`, {
-    headers: { 'Retry-After': String(waitSeconds) },
   });
 }
 
@@ -74,7 +67,7 @@ async function change(context: ApiContext, request: Request): Promise<Answer> {
   const precondition = parseIfMatch(request.get('If-Match'));
   const body = await readJsonBody(request, mergePatchTypes);
   const patch = context.parse.linkPatch(body.value);
-  if ('length' in patch) throw invalidInput(patch);
+  if ('refusal' in patch) throw problemOfRefusal(patch);
   const expected = expectedVersion(precondition, presentLink(context, request).version);
   const outcome = await context.application.commands.changeLink(code, patch, {
     commandId: context.application.random.id(),
