@@ -79,9 +79,11 @@ function observe({ application, metrics }: AppOptions) {
     const requestId = random.id();
     response.locals['requestId'] = requestId;
     response.setHeader('X-Request-Id', requestId);
-    response.once('finish', () => {
+    response.once('close', () => {
       const route = String(response.locals['route'] ?? 'other');
-      metrics.recordRequest(route, request.method, response.statusCode, clock.monotonicMs() - startedAtMs);
+      const isStream = response.getHeader('Content-Type') === 'text/event-stream';
+      const durationMs = isStream ? null : clock.monotonicMs() - startedAtMs;
+      metrics.recordRequest(route, request.method, response.statusCode, durationMs);
     });
     next();
   };

@@ -48,6 +48,8 @@ export interface ServerLimits {
   /** How often the two are looked at: the closing is late by up to this. */
   readonly checkIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** A connection on which nothing moves for so long is closed: a reader who takes nothing. Streams beat more often. */
+  readonly silenceTimeoutMs: number;
   readonly headerLimitBytes: number;
   readonly connectionsMax: number;
   readonly closeGraceMs: number;
@@ -58,6 +60,7 @@ const defaultLimits: ServerLimits = {
   requestTimeoutMs: 12_000,
   checkIntervalMs: 1_000,
   keepAliveTimeoutMs: 65_000,
+  silenceTimeoutMs: 60_000,
   headerLimitBytes: 16_384,
   connectionsMax: 10_000,
   closeGraceMs: 5_000,
@@ -87,6 +90,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     onRequest,
   );
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
+  server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connectionsMax;
   server.on('clientError', (error: ClientError, socket) => {
     writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
