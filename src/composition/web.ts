@@ -80,17 +80,14 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   });
 
   const assets = loadAssets();
-  const creations = createClientLimiter({ perMinute: config.rateLimit, clock });
+  const creationLimiter = createClientLimiter({ perMinute: config.rateLimit, clock });
   const clientKey = (request: IncomingMessage) => clientAddress(request).limitKey;
   const app = createApp({
     application,
     parse: {
-      newLink: (body) => readNewLink(body, clock.nowMs()),
-      linkPatch: (body) => valueOrErrors(parseLinkPatch(body, { ...rules, nowMs: clock.nowMs() })),
-      aliasError(alias) {
-        const parsed = parseAlias(alias);
-        return typeof parsed === 'string' ? null : parsed.code;
-      },
+      newLink: (body) => parseNewLink(body, { ...rules, nowMs: clock.nowMs() }),
+      linkPatch: (body) => parseLinkPatch(body, { ...rules, nowMs: clock.nowMs() }),
+      alias: parseAlias,
     },
     metrics,
     liveTotals,
@@ -100,14 +97,14 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     visitsLog: { partitions, endOffset: async (partition) => adapters.visitsEnd(partition) },
     cursorKey: deriveKey(adapters.secret, 'paging cursors'),
     clientKey,
-    creations,
+    creationLimiter,
     readiness: () => readinessOf(adapters, isDraining()),
     pages: createPages({
       application,
       baseUrl,
       assets,
       parseNewLink: readNewLink,
-      creations,
+      creationLimiter,
       clientKey,
     }),
     problemPage: createProblemPage({ assets, clock }),

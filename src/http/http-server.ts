@@ -48,6 +48,8 @@ export interface ServerLimits {
   /** How often the two are looked at: the closing is late by up to this. */
   readonly checkIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** A connection on which nothing moves for so long is closed: a reader who takes nothing. Streams beat more often. */
+  readonly silenceTimeoutMs: number;
   readonly headerLimitBytes: number;
   readonly connectionsMax: number;
   readonly closeGraceMs: number;
@@ -58,6 +60,7 @@ const defaultLimits: ServerLimits = {
   requestTimeoutMs: 12_000,
   checkIntervalMs: 1_000,
   keepAliveTimeoutMs: 65_000,
+  silenceTimeoutMs: 60_000,
   headerLimitBytes: 16_384,
   connectionsMax: 10_000,
   closeGraceMs: 5_000,
@@ -87,8 +90,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     onRequest,
   );
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
+  server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connectionsMax;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: ClientError, socket) => {
     writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
   });
   server.on('connect', (_request, socket) => {
@@ -123,7 +127,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     async close() {
       draining = true;
       liveTotals.close();
-      await terminator.terminate();
+      // A connection that ends its last answer now would stay open for another request.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20);
+      await terminator.terminate().finally(() => clearInterval(sweep));
     },
   };
 }
@@ -132,14 +138,19 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
-function problemOfClientError(error: NodeJS.ErrnoException): ProblemError {
+/** What Node's parser tells of what it could not read. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+function problemOfClientError(error: ClientError): ProblemError {
   const slugs: Readonly<Record<string, ProblemSlug>> = {
     HPE_HEADER_OVERFLOW: 'headers-too-large',
-    HPE_INVALID_METHOD: 'method-unknown',
     HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
     ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
   };
-  const slug = slugs[error.code ?? ''] ?? 'malformed-request';
+  // Bytes of another protocol are no method at all.
+  const namesMethod = /^[A-Z]+ /.test(error.rawPacket?.toString('latin1') ?? '');
+  const unknown = error.code === 'HPE_INVALID_METHOD' && namesMethod;
+  const slug = unknown ? 'method-unknown' : (slugs[error.code ?? ''] ?? 'malformed-request');
   return new ProblemError(slug, 'The connection is closed because this was not a request that can be read.');
 }
 

@@ -65,7 +65,7 @@ export function createPagesApp(application: FakeApplication, baseUrl: string): E
       application,
       baseUrl,
       assets: loadAssets(),
-      creations: { take: () => 0 },
+      creationLimiter: { take: () => 0 },
       clientKey: () => 'client',
       parseNewLink,
     }),

@@ -10,8 +10,8 @@ import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statist
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
 import type { Application } from '../application.ts';
+import { type CreationLimit, limitCreations } from '../limit-creations.ts';
 import { PageProblem } from '../page-problem.ts';
-import { type CreationLimit, takeCreation } from '../take-creation.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
@@ -85,10 +85,7 @@ export function createPages(options: PagesOptions): Router {
 
   router.post(
     '/',
-    (request, _response, next) => {
-      takeCreation(options, request);
-      next();
-    },
+    limitCreations(options),
     express.urlencoded({ extended: false, limit: formLimitBytes, parameterLimit: 50 }),
     async (request, response) => {
       const typed = readForm(request.body);
