@@ -161,6 +161,7 @@ describe('the form', () => {
     await site.page.goto('/');
     await site.page.fill('#url', 'https://example.com/expiring');
     await site.page.click('.options > summary');
+    await site.page.selectOption('#expires', 'at');
     await site.page.fill('#expiresAt', '2020-01-01T00:00:00');
     await site.page.press('#url', 'Enter');
     await site.page.locator('#expiresAt-error:not([hidden])').waitFor();
