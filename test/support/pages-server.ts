@@ -1,16 +1,23 @@
 /** The pages on a bare Express app over a fake application. */
 import express, { type Express } from 'express';
 import type { NewLink } from '../../src/domain/link-input.ts';
-import type { FieldError } from '../../src/domain/refusal.ts';
+import type { FieldErrorCode, Refusal } from '../../src/domain/refusal.ts';
 import { loadAssets } from '../../src/http/pages/assets.ts';
 import { createPages } from '../../src/http/pages/create-pages.ts';
 import type { FakeApplication } from './fake-application.ts';
 
+type Invalid = Extract<Refusal, { readonly refusal: 'invalid' }>;
+
+const refuseUrl = (code: FieldErrorCode): Invalid => ({
+  refusal: 'invalid',
+  errors: [{ field: 'url', code, detail: code }],
+});
+
 /** Checks just enough to refuse something; the rules themselves are the domain's. */
-function parseNewLink(body: Record<string, unknown>): NewLink | readonly FieldError[] {
+function parseNewLink(body: Readonly<Record<string, unknown>>): NewLink | Invalid {
   const { url, alias, expiresAt, maxVisits, tags, note, unique } = body;
-  if (typeof url !== 'string' || url === '') return [{ field: 'url', code: 'required', detail: 'Enter an address.' }];
-  if (!/^https?:\/\//.test(url)) return [{ field: 'url', code: 'scheme-not-allowed', detail: 'Scheme.' }];
+  if (typeof url !== 'string' || url === '') return refuseUrl('required');
+  if (!/^https?:\/\//.test(url)) return refuseUrl('scheme-not-allowed');
   return {
     url: new URL(url).href,
     alias: typeof alias === 'string' ? alias : null,

@@ -83,3 +83,21 @@ function explanation(view: View, error: PageError): Content {
       return t.error[`${error.kind}Text`];
   }
 }
+
+/** What a problem (RFC 9457) says that a page can tell too. */
+export interface ToldProblem {
+  readonly type: string;
+  readonly status: number;
+  readonly requestId?: unknown;
+}
+
+/** The page of a problem that ended a request for HTML; a link's own end is told by its own kinds, not by this. */
+export function pageErrorOf(problem: ToldProblem, path: string, retryAfterSeconds: number): PageError {
+  if (problem.type.endsWith('/link-not-found')) {
+    return { kind: 'link-not-found', code: path.replace(/^.*\//, '').replace(/\+$/, '') };
+  }
+  if (problem.status === 429) return { kind: 'too-many-requests', retryAfterSeconds };
+  if (problem.status === 503) return { kind: 'unavailable', retryAfterSeconds };
+  if (problem.status >= 500) return { kind: 'internal', requestId: String(problem.requestId ?? '') };
+  return { kind: problem.status === 404 ? 'not-found' : 'bad-request', status: problem.status };
+}

@@ -121,7 +121,7 @@ ${
     : html`<section class="card chart-card">${chart(view, { statistics, previous: previous === null || counted(previous) === 0 ? [] : previous.series.map(counted), bots: state.bots })}</section>`
 }
 <div class="below">
-<p class="freshness"><button class="live needs-js" type="button" id="live" aria-pressed="true" aria-label="${t.stats.live}"><span class="dot"></span><span id="live-state" role="status"></span></button> <span class="dim" id="freshness">${freshness(view, statistics)}</span></p>
+<p class="freshness"><button class="live needs-js" type="button" id="live" title="${t.stats.keyLive}"><span class="dot"></span><span id="live-state">${t.stats.live}</span></button> <span class="dim" id="freshness">${freshness(view, statistics)}</span></p>
 <p class="dim">${plural(view, bots, statistics.bots)} · <a data-swap href="${statisticsAddress(link.code, { ...state, bots: !state.bots })}">${state.bots ? t.stats.botsHide : t.stats.botsShow}</a></p>
 <p class="actions"><span class="dim">${t.stats.export}</span> <a class="button small" href="${exported('stats.csv')}" download="${link.code}.csv">CSV</a> <a class="button small" href="${exported('stats')}">JSON</a></p>
 </div>

@@ -1,5 +1,5 @@
 import { loadAssets } from '../../../src/http/pages/assets.ts';
-import { createErrorPages, type PageError } from '../../../src/http/pages/error-page.ts';
+import { createErrorPages, type PageError, pageErrorOf } from '../../../src/http/pages/error-page.ts';
 
 const render = createErrorPages({ assets: loadAssets(), nowMs: () => Date.parse('2026-11-22T12:00:00Z') });
 const page = (error: PageError, headers = {}) => render({ headers, url: '/abc' }, error);
@@ -42,5 +42,24 @@ describe('error pages', () => {
   it('speak the language of the request', () => {
     const answer = page({ kind: 'link-not-found', code: 'abc' }, { 'accept-language': 'de' });
     expect(answer.body).toContain('Diesen kurzen Link gibt es nicht');
+  });
+
+  it.each([
+    [{ type: '/api/problems/link-not-found', status: 404 }, '/stats/abc', { kind: 'link-not-found', code: 'abc' }],
+    [{ type: '/api/problems/not-found', status: 404 }, '/x/y', { kind: 'not-found', status: 404 }],
+    [
+      { type: '/api/problems/too-many-requests', status: 429 },
+      '/',
+      { kind: 'too-many-requests', retryAfterSeconds: 3 },
+    ],
+    [{ type: '/api/problems/log-unavailable', status: 503 }, '/', { kind: 'unavailable', retryAfterSeconds: 3 }],
+    [
+      { type: '/api/problems/internal-error', status: 500, requestId: 'r1' },
+      '/',
+      { kind: 'internal', requestId: 'r1' },
+    ],
+    [{ type: '/api/problems/cross-origin', status: 403 }, '/', { kind: 'bad-request', status: 403 }],
+  ])('tell %j on %s as %j', (problem, path, error) => {
+    expect(pageErrorOf(problem, path, 3)).toEqual(error);
   });
 });
