@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import type { NewLink } from '../../domain/link-input.ts';
-import type { FieldError } from '../../domain/refusal.ts';
+import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
@@ -29,7 +29,9 @@ export interface PagesOptions extends CreationLimit {
   readonly baseUrl: string;
   readonly assets: Assets;
   /** Narrows the body that `POST /api/links` takes, or says what is refused in it. */
-  readonly parseNewLink: (body: Record<string, unknown>, nowMs: number) => NewLink | readonly FieldError[];
+  readonly parseNewLink: (
+    body: Readonly<Record<string, unknown>>,
+  ) => NewLink | Extract<Refusal, { readonly refusal: 'invalid' }>;
 }
 
 const formLimitBytes = 65_536;
@@ -91,8 +93,8 @@ export function createPages(options: PagesOptions): Router {
       const typed = readForm(request.body);
       // Every view of the form has a key of its own; one that is missing or forged only loses the protection.
       const form = /^[\w-]{1,64}$/.test(typed.key) ? typed : { ...typed, key: application.random.id() };
-      const input = options.parseNewLink(linkInput(form, clock.nowMs()), clock.nowMs());
-      if (isErrors(input)) return refuseForm(request, response, form, 422, input);
+      const input = options.parseNewLink(linkInput(form, clock.nowMs()));
+      if ('refusal' in input) return refuseForm(request, response, form, 422, input.errors);
       const outcome = await application.commands.createLink(input, {
         commandId: commandIdOf(form),
         by: 'anonymous',
