@@ -68,6 +68,24 @@ describe('the server', () => {
       expect(answersIn(await client.closed())).toEqual([200, 404]);
     });
 
+    it('answers a request by itself when what comes behind it cannot be read', async () => {
+      http = await startHttp();
+      let openGate = () => {};
+      const gate = new Promise<void>((resolve) => {
+        openGate = resolve;
+      });
+      const broken = new Promise((resolve) => http.server.once('clientError', resolve));
+      http.fake.beforeCommand = () => gate;
+      const client = open(http);
+      const body = '{"url":"https://example.com/"}';
+      const start = `POST /api/links HTTP/1.1\r\n${head}Content-Type: application/json\r\n`;
+      client.send(`${start}Content-Length: ${body.length}\r\n\r\n${body}`);
+      client.send('nonsense\r\n\r\n');
+      await broken;
+      openGate();
+      expect(answersIn(await client.closed())).toEqual([201]);
+    });
+
     it('refuses a request without Host', async () => {
       http = await startHttp();
       const client = open(http);
