@@ -37,7 +37,7 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
     return;
   }
 
-  const logNumber = await logNumberOf(folder);
+  const { logNumber, liveTables } = await manifestOf(folder);
   // Zero stands in the manifest of a store that was never opened to the end.
   if (logNumber !== 0 && !logs.includes(logNumber))
     throw new StoreDamaged(`${folder}: the log ${logNumber} is missing`);
@@ -48,6 +48,8 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
 
   let tableBytes = 0;
   for (const number of tables.reverse()) {
+    // What a compaction had not finished is of no use to anybody; LevelDB deletes it.
+    if (!liveTables.has(number)) continue;
     const file = join(folder, `${fileName(number)}.ldb`);
     tableBytes += (await stat(file)).size;
     if (tableBytes <= tableBytesMax) await verifyTable(file);
@@ -58,11 +60,16 @@ function fileName(number: number): string {
   return String(number).padStart(6, '0');
 }
 
-/**
- * The oldest log that the manifest still needs. A manifest that lost its end names one that was deleted since; LevelDB
- * would take the store as it was then, without the log's rows.
- */
-async function logNumberOf(folder: string): Promise<number> {
+interface Manifest {
+  /**
+   * The oldest log that is still needed. A manifest that lost its end names one that was deleted since; LevelDB would
+   * take the store as it was then, without the log's rows.
+   */
+  logNumber: number;
+  readonly liveTables: Set<number>;
+}
+
+async function manifestOf(folder: string): Promise<Manifest> {
   const current = (await readFile(join(folder, 'CURRENT'), 'utf8')).trim();
   if (!/^MANIFEST-\d+$/.test(current)) throw new StoreDamaged(`${folder}: CURRENT names no manifest`);
   const file = join(folder, current);
@@ -70,43 +77,46 @@ async function logNumberOf(folder: string): Promise<number> {
     if ((error as { code?: unknown }).code === 'ENOENT') throw new StoreDamaged(`${file} is missing`);
     throw error;
   });
-  let logNumber = 0;
+  const manifest: Manifest = { logNumber: 0, liveTables: new Set() };
   try {
-    for (const edit of recordsOf(file, bytes).records) logNumber = logNumberIn(edit) ?? logNumber;
+    for (const edit of recordsOf(file, bytes).records) applyEdit(manifest, edit);
   } catch (error) {
     if (error instanceof StoreDamaged) throw error;
     throw new StoreDamaged(`${file} cannot be read`, { cause: error });
   }
-  return logNumber;
+  return manifest;
 }
 
-/** The log number in one edit of the manifest, if it sets one (`VersionEdit::DecodeFrom`). */
-function logNumberIn(edit: Buffer): number | undefined {
+/** One edit of the manifest, as `VersionEdit::DecodeFrom` reads it. */
+function applyEdit(manifest: Manifest, edit: Buffer): void {
   const cursor = { at: 0 };
-  const skipNumbers = (count: number): void => {
-    for (let each = 0; each < count; each += 1) readVarint(edit, cursor);
-  };
+  const number = (): number => readVarint(edit, cursor);
   const skipString = (): void => {
-    const length = readVarint(edit, cursor);
+    const length = number();
     cursor.at += length;
   };
-  let logNumber: number | undefined;
+  const added: number[] = [];
   while (cursor.at < edit.length) {
-    const tag = readVarint(edit, cursor);
+    const tag = number();
     if (tag === 1) skipString();
-    else if (tag === 2) logNumber = readVarint(edit, cursor);
-    else if (tag === 3 || tag === 4 || tag === 9) skipNumbers(1);
+    else if (tag === 2) manifest.logNumber = number();
+    else if (tag === 3 || tag === 4 || tag === 9) number();
     else if (tag === 5) {
-      skipNumbers(1);
+      number();
       skipString();
-    } else if (tag === 6) skipNumbers(2);
-    else if (tag === 7) {
-      skipNumbers(3);
+    } else if (tag === 6) {
+      number();
+      manifest.liveTables.delete(number());
+    } else if (tag === 7) {
+      number();
+      added.push(number());
+      number();
       skipString();
       skipString();
     } else throw new RangeError('an edit has an unknown member');
   }
-  return logNumber;
+  // A table that is moved to another level is deleted and added in one edit.
+  for (const table of added) manifest.liveTables.add(table);
 }
 
 /**

@@ -69,6 +69,15 @@ describe('the store on LevelDB', () => {
     await expect(openLevelStateStore({ folder })).rejects.toBeInstanceOf(StoreDamaged);
   });
 
+  it('does not mind a table that a killed compaction left unfinished', async () => {
+    const written = await writtenStore(folder);
+    const unfinished = join(folder, '999999.ldb');
+    await writeFile(unfinished, Buffer.alloc(5000, 1));
+    const store = await openLevelStateStore({ folder });
+    expect((await store.range({ limit: 10_000 })).length).toBe(written.size);
+    await store.close();
+  });
+
   it('does not open a store again that gave wrong bytes while it was read', async () => {
     const written = await writtenStore(folder);
     const [table] = (await readdir(folder)).filter((name) => name.endsWith('.ldb'));
