@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { openLevelStateStore } from '../../../src/adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../../../src/adapters/level/set-aside-folder.ts';
 import { type StateStore, StoreDamaged, StoreLocked } from '../../../src/ports/state-store.ts';
@@ -77,6 +81,29 @@ describe('the store on LevelDB', () => {
     expect((await store.range({ limit: 10_000 })).length).toBe(written.size);
     await store.close();
   });
+
+  it('opens after every kill -9 with all batches that were written, whole', async () => {
+    const script = fileURLToPath(new URL('../../support/write-batches-process.ts', import.meta.url));
+    let least = 0;
+    for (let kill = 0; kill < 6; kill += 1) {
+      const child = spawn(process.execPath, ['--import', 'tsx', script, folder], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const exited = once(child, 'exit');
+      const wanted = least + 100 + kill * 37;
+      for await (const line of createInterface({ input: child.stdout })) {
+        least = Number(line);
+        if (least >= wanted) child.kill('SIGKILL');
+      }
+      await exited;
+      const store = await openLevelStateStore({ folder });
+      const round = Number(Buffer.from(store.getSync('round') ?? []).toString());
+      expect(round).toBeGreaterThanOrEqual(least);
+      const slots = await store.range({ gte: 'slot/', lt: 'slot~', limit: 100 });
+      expect(slots.map(([, value]) => Buffer.from(value).toString())).toEqual(Array(50).fill(String(round)));
+      await store.close();
+    }
+  }, 60_000);
 
   it('does not open a store again that gave wrong bytes while it was read', async () => {
     const written = await writtenStore(folder);
