@@ -1,4 +1,6 @@
 /** Every setting: name, unit, default, check. The only reader of the environment. */
+import { isIP } from 'node:net';
+
 export interface Config {
   readonly port: number;
   readonly host: string;
@@ -17,9 +19,161 @@ export interface Config {
   readonly missLimit: number | null;
   readonly allowPrivateTargets: boolean;
   readonly visitFsync: 'off' | 'interval' | 'always';
+  /** Days that visits stay in the log; null = for ever. */
+  readonly visitRetentionDays: number | null;
   readonly trustedProxies: TrustedProxies;
   readonly logLevel: string;
 }
 
 /** How many proxies stand in front, or which networks they come from. Never guessed. */
 export type TrustedProxies = { readonly hops: number } | { readonly cidrs: readonly string[] };
+
+/** Names of variables and their values, as `process.env` holds them. An empty value counts as not given, but for a secret. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One variable that stops the start. `was` never shows a secret. */
+export interface ConfigProblem {
+  readonly name: string;
+  readonly was: string;
+  readonly mustBe: string;
+}
+
+/** The environment cannot be used. Print the message and stop: it names every wrong variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly ConfigProblem[];
+  constructor(problems: readonly ConfigProblem[]) {
+    const lines = problems.map(({ name, was, mustBe }) => `  ${name} is ${was}; it must be ${mustBe}.`);
+    super(`the settings cannot be used:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** Reads every setting or throws {@link ConfigError} with all that is wrong. */
+export function parseConfig(environment: Environment = process.env): Config {
+  const problems: ConfigProblem[] = [];
+
+  function refuse(name: string, mustBe: string, was = shown(environment[name])): void {
+    problems.push({ name, was, mustBe });
+  }
+
+  function integer(name: string, fallback: number, min: number, max: number): number {
+    const given = environment[name];
+    if (!given) return fallback;
+    const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    refuse(name, `a whole number from ${min} to ${max}`);
+    return fallback;
+  }
+
+  function integerOrOff(name: string, fallback: number | null, max: number): number | null {
+    const given = environment[name];
+    if (!given) return fallback;
+    if (given === 'off') return null;
+    const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= 1 && value <= max) return value;
+    refuse(name, `"off" or a whole number from 1 to ${max}`);
+    return fallback;
+  }
+
+  function oneOf<Choice extends string>(name: string, fallback: Choice, choices: readonly Choice[]): Choice {
+    const given = environment[name];
+    if (!given) return fallback;
+    const choice = choices.find((candidate) => candidate === given);
+    if (choice !== undefined) return choice;
+    refuse(name, `one of ${choices.join(', ')}`);
+    return fallback;
+  }
+
+  function baseUrl(port: number): string {
+    const given = environment['BASE_URL'];
+    if (!given) return port === 80 ? 'http://localhost' : `http://localhost:${port}`;
+    const url = URL.canParse(given) ? new URL(given) : null;
+    const isOrigin =
+      url !== null &&
+      (url.protocol === 'http:' || url.protocol === 'https:') &&
+      `${url.username}${url.password}${url.search}${url.hash}` === '' &&
+      url.pathname === '/';
+    if (isOrigin) return url.origin;
+    const was = given.includes('@') ? '(not shown, it may hold a password)' : shown(given);
+    refuse('BASE_URL', 'an http or https origin such as https://go.example.org, without a path', was);
+    return '';
+  }
+
+  function codeSecret(): string | null {
+    const given = environment['CODE_SECRET'];
+    if (given === undefined) return null;
+    const was = `(not shown, ${given.length} characters)`;
+    if (given.length < 16) refuse('CODE_SECRET', 'at least 16 characters long, or not set at all', was);
+    else if (isGuessable(given)) refuse('CODE_SECRET', 'random, not a well-known or repeated word', was);
+    return given;
+  }
+
+  function trustedProxies(): TrustedProxies {
+    const given = environment['TRUSTED_PROXIES'];
+    if (!given) return { hops: 0 };
+    if (/^\d{1,2}$/.test(given)) return { hops: Number(given) };
+    const cidrs = given.split(',').map((entry) => entry.trim());
+    if (cidrs.every(isCidr)) return { cidrs };
+    refuse('TRUSTED_PROXIES', 'a count from 0 to 99 or a list of networks such as 10.0.0.0/8,fd00::/8');
+    return { hops: 0 };
+  }
+
+  for (const name of ['KAFKA_BROKERS', 'REDIS_URL']) {
+    if (!environment[name]) continue;
+    refuse(name, 'unset: the distributed mode is not in this version, which runs as one process', '(set)');
+  }
+
+  const port = integer('PORT', 3000, 1, 65_535);
+  const drainMs = integer('DRAIN_MS', 2_000, 0, 60_000);
+  const shutdownTimeoutMs = integer('SHUTDOWN_TIMEOUT_MS', 10_000, 100, 120_000);
+  if (shutdownTimeoutMs <= drainMs) {
+    refuse('SHUTDOWN_TIMEOUT_MS', `more than DRAIN_MS (${drainMs})`, String(shutdownTimeoutMs));
+  }
+
+  const config: Config = {
+    port,
+    host: environment['HOST'] || '127.0.0.1',
+    baseUrl: baseUrl(port),
+    baseUrlIsDefault: !environment['BASE_URL'],
+    dataDir: environment['DATA_DIR'] || './data',
+    codeSecret: codeSecret(),
+    partitions: integer('PARTITIONS', 1, 1, 256),
+    drainMs,
+    shutdownTimeoutMs,
+    rateLimit: integerOrOff('RATE_LIMIT', 60, 1_000_000),
+    missLimit: integerOrOff('MISS_LIMIT', 120, 1_000_000),
+    allowPrivateTargets: oneOf('ALLOW_PRIVATE_TARGETS', 'off', ['on', 'off']) === 'on',
+    visitFsync: oneOf('VISIT_FSYNC', 'interval', ['off', 'interval', 'always']),
+    visitRetentionDays: integerOrOff('VISIT_RETENTION_DAYS', null, 36_500),
+    trustedProxies: trustedProxies(),
+    logLevel: oneOf('LOG_LEVEL', 'info', logLevels),
+  };
+  if (/[\s/]/.test(config.host)) refuse('HOST', 'an address or name to listen on, such as 127.0.0.1 or 0.0.0.0');
+  if (config.dataDir.includes('\0')) refuse('DATA_DIR', 'the path of a folder');
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function shown(value: string | undefined): string {
+  if (value === undefined) return 'not set';
+  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+}
+
+function isCidr(entry: string): boolean {
+  const [address = '', prefix, ...rest] = entry.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+}
+
+const guessableWords =
+  /change|this|goes|some|random|string|very|long|secret|password|passwd|default|example|insert|please|replace|your|here|code|token|admin|test|demo|tallyhop|qwerty|0?123456(?:789)?0?|abcdef|me|my|key/g;
+
+/** What stands in a manual or under a finger: well-known words and runs, or fewer than six different characters. */
+function isGuessable(secret: string): boolean {
+  const letters = secret.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return new Set(secret).size < 6 || letters.replace(guessableWords, '').length < 4;
+}

@@ -18,7 +18,7 @@ export interface LinkCommandDependencies {
   readonly random: Random;
   /** HMAC-SHA-256 under the code secret. */
   readonly codeHmac: CodeHmac;
-  /** Whether the human visits of a link with `maxVisits` are used up. */
+  /** Whether the human visits of a link with `maxVisits` are used up. Rejects when that cannot be known now: retry later. */
   readonly isExhausted: (link: Link) => Promise<boolean>;
 }
 

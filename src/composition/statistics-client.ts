@@ -27,10 +27,8 @@ export interface StatisticsClientOptions {
 export interface StatisticsClient extends TaskStoreReader {
   progress(): StatisticsProgress;
   onProgress(listener: (progress: StatisticsProgress) => void): () => void;
-  /** What the tasks said last, for metrics. */
-  statuses(): readonly (TaskStatus | undefined)[];
-  /** Durations of commits since the last call, ms; at most the last 1,000. */
-  takeCommitDurationsMs(): readonly number[];
+  /** Calls `listener` with the duration of each commit, ms. */
+  onCommit(listener: (durationMs: number) => void): void;
   /** Folds and commits what is in the log, ends the thread. */
   close(): Promise<void>;
 }
@@ -49,7 +47,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
   const listeners = new Set<(progress: StatisticsProgress) => void>();
   const statuses: (TaskStatus | undefined)[] = new Array(data.partitions).fill(undefined);
   const lags = statuses.map(() => new LagMarks());
-  let commitDurationsMs: number[] = [];
+  const commitListeners: ((durationMs: number) => void)[] = [];
   let nextReadId = 1;
   let halted: string | null = null;
   let ended = false;
@@ -105,8 +103,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       case 'progress':
         statuses[message.status.partition] = message.status;
         if (message.commitDurationMs !== null) {
-          if (commitDurationsMs.length >= 1_000) commitDurationsMs.shift();
-          commitDurationsMs.push(message.commitDurationMs);
+          for (const listener of commitListeners) listener(message.commitDurationMs);
         }
         tell();
         break;
@@ -157,12 +154,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    statuses: () => statuses,
-    takeCommitDurationsMs() {
-      const taken = commitDurationsMs;
-      commitDurationsMs = [];
-      return taken;
-    },
+    onCommit: (listener) => void commitListeners.push(listener),
     async close() {
       ended = true;
       thread.postMessage({ type: 'stop' } satisfies ToStatisticsThread);

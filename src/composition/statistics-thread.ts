@@ -3,22 +3,21 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
 import { openSegmentReader } from '../adapters/segments/segment-reader.ts';
-import { createSystemClock } from '../adapters/system/system-clock.ts';
+import { systemClock } from '../adapters/system/system-clock.ts';
 import type { StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
 import { StatisticsWorker } from './statistics-worker.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker thread');
 const { dataDir, logId, partitions, shared } = workerData as StatisticsThreadData;
-const clock = createSystemClock();
 const worker = new StatisticsWorker({
   dataDir,
   logId,
   partitions,
-  clock,
+  clock: systemClock,
   openStore: (folder) => openLevelStateStore({ folder }),
-  setAside: (folder) => setAsideFolder(folder, clock),
-  openReader: (partition) => openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared }),
+  setAside: (folder) => setAsideFolder(folder, systemClock),
+  openReader: async (partition) => openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared }),
   send: (message) => port.postMessage(message),
 });
 port.on('message', (message: ToStatisticsThread) => worker.receive(message));

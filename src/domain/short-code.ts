@@ -55,8 +55,8 @@ export function ownCode(hmac: CodeHmac, url: string, attempt: number): string {
 }
 
 /**
- * The URL's own codes in the order in which creation tries them. Links of its own stand at a prefix of them without
- * gaps that no link ever had, so a search may stop at the first code that has no link.
+ * The URL's own codes in the order in which creation tries them. Creation leaves none out and links never vanish, so a
+ * search may stop at the first code that has no link.
  */
 export function* ownCodes(hmac: CodeHmac, url: string): Generator<string, void, undefined> {
   for (let attempt = 0; attempt < ownCodeAttemptsMax; attempt++) {

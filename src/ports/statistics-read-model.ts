@@ -28,6 +28,7 @@ export interface LinkStatistics {
   readonly totals: VisitTotals | undefined;
   /** Only days with a visit, oldest first. */
   readonly days: readonly DayStatistics[];
+  /** Of the link's own partition alone. */
   readonly position: Position;
 }
 

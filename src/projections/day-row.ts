@@ -11,7 +11,7 @@ import {
   visitorSketchBytesMax,
 } from '../domain/visitor-sketch.ts';
 import { RowMalformed, RowReader, varintBytesMax, writeVarint } from '../serde/varint.ts';
-import type { RowCodec } from '../worker/topology.ts';
+import type { RowCodec } from '../worker/versioned-rows.ts';
 import { dimensionOf, NameTable } from './name-table.ts';
 
 const quarterMs = 15 * 60_000;

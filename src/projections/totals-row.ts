@@ -2,7 +2,7 @@
 import type { VisitTotals } from '../domain/statistics.ts';
 import type { Visit } from '../domain/visit.ts';
 import { RowReader, varintBytesMax, writeVarint } from '../serde/varint.ts';
-import type { RowCodec } from '../worker/topology.ts';
+import type { RowCodec } from '../worker/versioned-rows.ts';
 
 export interface TotalsRow {
   nonBots: number;

@@ -1,3 +1,4 @@
+/** A link as queries answer it: its folded state together with its numbers. */
 import type { Link } from '../domain/link.ts';
 import type { VisitTotals } from '../domain/statistics.ts';
 

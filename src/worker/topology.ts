@@ -3,7 +3,7 @@
  * and offsets; only the processor knows what they mean. (Kafka Streams' words: topology, processor, task.)
  */
 import type { LogRecord } from '../ports/event-log.ts';
-import type { VersionedRows } from './versioned-rows.ts';
+import type { RowCodec, VersionedRows } from './versioned-rows.ts';
 
 export interface Topology {
   /** Names the stores' folders. */
@@ -26,16 +26,6 @@ export interface Processor {
   process(record: LogRecord): number;
   /** Called when a commit has been written: a processor that caches rows may now forget those it has not touched since the last call. */
   committed(): void;
-}
-
-/** Bytes ↔ the in-memory state of a row. The worker adds the version itself. */
-export interface RowCodec<R> {
-  create(): R;
-  decode(bytes: Buffer): R;
-  /** Upper bound of what {@link encode} writes for this row, in bytes. */
-  maxEncodedBytes(row: R): number;
-  /** Writes the row at `at` and returns the position behind it. Equal rows must give equal bytes. */
-  encode(row: R, target: Buffer, at: number): number;
 }
 
 /** The record can never be folded: it goes to the dead letters, once, and the stream goes on. */

@@ -4,8 +4,17 @@
  * handles it wants to use again.
  */
 import type { StateBatch, StateStore } from '../ports/state-store.ts';
-import type { RowCodec } from './topology.ts';
 import type { WrittenKeys } from './written-keys.ts';
+
+/** Bytes ↔ the in-memory state of a row. The worker adds the version itself. */
+export interface RowCodec<R> {
+  create(): R;
+  decode(bytes: Buffer): R;
+  /** Upper bound of what {@link encode} writes for this row, in bytes. */
+  maxEncodedBytes(row: R): number;
+  /** Writes the row at `at` and returns the position behind it. Equal rows must give equal bytes. */
+  encode(row: R, target: Buffer, at: number): number;
+}
 
 /** A row in memory. `state` may be changed only after {@link VersionedRows.begin} said so. */
 export interface Row<R> {

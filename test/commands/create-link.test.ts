@@ -265,6 +265,19 @@ describe('a log that takes no records', () => {
   });
 });
 
+describe('ten thousand commands under way', () => {
+  it('are the bound: one more is told to come later, and the others are answered', async () => {
+    const bench = createCommandBench();
+    const release = bench.log.holdFolding();
+    const underWay = Array.from({ length: 10_000 }, () => bench.createLink(aNewLink(), bench.context()));
+    await expect(bench.createLink(aNewLink(), bench.context())).rejects.toThrow(LogUnavailable);
+    release();
+    const links = (await Promise.all(underWay)).map(expectCreated);
+    expect(links.filter((result) => result.created)).toHaveLength(1);
+    expect(expectCreated(await bench.createLink(aNewLink(), bench.context())).created).toBe(false);
+  });
+});
+
 describe('with codes cut to 8 bits (S23)', () => {
   /** One byte decides: 256 own codes for all URLs together. */
   function createCollidingBench(): CommandBench {

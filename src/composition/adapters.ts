@@ -1,0 +1,33 @@
+/** One opened set of adapters: what a mode gives to the application, whatever the mode. */
+import type { AnswerStore } from '../ports/answer-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventLog } from '../ports/event-log.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { Random } from '../ports/random.ts';
+import type { StatisticsReadModel } from '../ports/statistics-read-model.ts';
+import type { VisitJournal } from '../ports/visit-journal.ts';
+import type { VisitorSalt } from '../ports/visitor-salt.ts';
+import type { OpenLinkTable } from '../projections/link-table.ts';
+
+export interface Adapters {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** From which codes and every other key are derived. */
+  readonly secret: string;
+  readonly log: EventLog;
+  readonly journal: VisitJournal;
+  /** Loaded: it holds every event that the log held when it was opened. */
+  readonly linkTable: OpenLinkTable;
+  readonly statistics: StatisticsReadModel;
+  readonly answers: AnswerStore;
+  readonly salt: VisitorSalt;
+  /** The next offset of a partition of `visits`, everything journaled included. */
+  visitsEnd(partition: number): number;
+  /** Calls `listener` with the duration of each commit of the fold, ms. */
+  onCommit(listener: (durationMs: number) => void): void;
+  /** Why changes are no longer taken, or null. */
+  problem(): string | null;
+  /** Commits what is folded and closes everything; nothing is lost without it, the next start only takes longer. */
+  close(): Promise<void>;
+}

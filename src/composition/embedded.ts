@@ -1,0 +1,120 @@
+/**
+ * The embedded mode: one process, no services. The log is a folder of segment files, the journal is its `visits` topic, the
+ * stores are LevelDB folders, and the worker runs in a thread. Opens them in order and closes them in the reverse one.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLevelAnswerStore } from '../adapters/level/level-answer-store.ts';
+import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
+import { openProcessLock } from '../adapters/level/process-lock.ts';
+import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
+import { openSegmentLog } from '../adapters/segments/open-segment-log.ts';
+import { openCodeSecret } from '../adapters/system/code-secret.ts';
+import { systemClock } from '../adapters/system/system-clock.ts';
+import { systemRandom } from '../adapters/system/system-random.ts';
+import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
+import type { Config } from '../config.ts';
+import type { Logger } from '../ports/logger.ts';
+import { openLinkTable } from '../projections/link-table.ts';
+import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
+import type { Adapters } from './adapters.ts';
+import { startStatisticsThread } from './statistics-client.ts';
+
+const dayMs = 24 * 60 * 60_000;
+/** How often the loading of the link table is told, at the most. */
+const progressIntervalMs = 1_000;
+
+/**
+ * Opens everything below `config.dataDir`. Throws `StoreLocked` when another process uses the folder, `LogDamaged` when the log
+ * is not what was written, `CodeSecretRefused`; what was opened before is closed again.
+ */
+export async function openEmbedded(config: Config, logger: Logger): Promise<Adapters> {
+  const { dataDir } = config;
+  const clock = systemClock;
+  const random = systemRandom;
+  const opened: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closeOne of opened.splice(0).reverse()) await closeOne();
+  };
+
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    const lock = await openProcessLock(dataDir);
+    opened.push(() => lock.release());
+    const secret = openCodeSecret(dataDir, config.codeSecret, random);
+
+    const segments = await openSegmentLog({
+      folder: join(dataDir, 'log'),
+      partitions: config.partitions,
+      visitFsync: config.visitFsync,
+      clock,
+      random,
+      logger,
+      ...(config.visitRetentionDays === null ? {} : { visitRetentionMs: config.visitRetentionDays * dayMs }),
+    });
+    const { log, journal } = segments;
+    opened.push(() => log.close());
+    const visitsEnd = (partition: number): number => segments.endOffset('visits', partition);
+
+    const thread = startStatisticsThread({
+      data: { dataDir, logId: log.logId, partitions: config.partitions, shared: segments.shared },
+      endOffset: visitsEnd,
+      clock,
+      logger,
+    });
+    opened.push(() => thread.close());
+    const statistics = createStatisticsReadModel({
+      stores: thread,
+      partitions: config.partitions,
+      partitionOf: log.partitionOf,
+      clock,
+      progress: thread.progress,
+      onProgress: thread.onProgress,
+    });
+
+    const linkStore = join(dataDir, 'stores', 'links');
+    const linkTable = await openLinkTable({
+      openStore: () => openLevelStateStore({ folder: linkStore }),
+      setStoreAside: async (reason) => {
+        const movedTo = await setAsideFolder(linkStore, clock);
+        logger.warn({ reason, movedTo }, 'the store of links was set aside, links are folded anew');
+      },
+      log,
+      clock,
+      logger,
+    });
+    opened.push(() => linkTable.close());
+    let toldAtMs = clock.monotonicMs();
+    await linkTable.load(({ fraction, eventsDone, eventsTotal }) => {
+      if (clock.monotonicMs() - toldAtMs < progressIntervalMs) return;
+      toldAtMs = clock.monotonicMs();
+      logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
+    });
+
+    const answerStore = await openLevelStateStore({ folder: join(dataDir, 'stores', 'answers') });
+    const answers = createLevelAnswerStore(answerStore, clock);
+    opened.push(() => answers.close());
+    const salt = await openVisitorSalt({ dataDir, clock, random, logger });
+    opened.push(() => salt.close());
+
+    return {
+      clock,
+      random,
+      logger,
+      secret,
+      log,
+      journal,
+      linkTable,
+      statistics,
+      answers,
+      salt,
+      visitsEnd,
+      onCommit: thread.onCommit,
+      problem: () => linkTable.halted(),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Start and stop of the program: adapters, then the server; and backwards, so that nothing that was answered is lost and no
+ * request is refused that a load balancer could still send.
+ */
+import { createPinoLogger } from '../adapters/system/pino-logger.ts';
+import type { Config } from '../config.ts';
+import type { LogFields, Logger } from '../ports/logger.ts';
+import type { Adapters } from './adapters.ts';
+import { createWeb } from './web.ts';
+
+export interface RunningProgram {
+  readonly port: number;
+  /**
+   * Readiness off, serve on for `DRAIN_MS` while every answer closes its connection, stop accepting, let running requests end,
+   * commit, close. Calling it again skips the waiting.
+   */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs the program until a signal stops it. Ends the process with 0 after a clean stop, with 1 when it cannot start or when the
+ * stop takes longer than `SHUTDOWN_TIMEOUT_MS`: what is journaled is kept in either case.
+ * @param open opens the adapters of the mode that was picked
+ */
+export async function runProgram(config: Config, open: OpenAdapters): Promise<void> {
+  const logger = createPinoLogger({ level: config.logLevel });
+  const end = (code: number, fields: LogFields, message: string): never => {
+    logger[code === 0 ? 'info' : 'error'](fields, message);
+    process.exit(code);
+  };
+  const program = await startProgram(config, logger, open).catch((error: Error) =>
+    end(1, { err: error }, `cannot start: ${error.message}`),
+  );
+  const stop = () => {
+    const { shutdownTimeoutMs } = config;
+    setTimeout(() => end(1, { shutdownTimeoutMs }, 'the stop took too long'), shutdownTimeoutMs).unref();
+    program.stop().then(
+      () => end(0, {}, 'stopped'),
+      (error: Error) => end(1, { err: error }, 'the stop failed'),
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+}
+
+export type OpenAdapters = (config: Config, logger: Logger) => Promise<Adapters>;
+
+export async function startProgram(config: Config, logger: Logger, open: OpenAdapters): Promise<RunningProgram> {
+  const adapters = await open(config, logger);
+  let draining = false;
+  let endDraining = (): void => undefined;
+  let stopped: Promise<void> | null = null;
+
+  const web = createWeb(config, adapters, () => draining);
+  const port = await web.server.listen(config.port, config.host).catch(async (error: unknown) => {
+    await adapters.close();
+    throw error;
+  });
+  web.warmUp();
+  logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
+
+  async function stopOnce(): Promise<void> {
+    draining = true;
+    web.server.drain();
+    logger.info({ drainMs: config.drainMs }, 'draining');
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, config.drainMs);
+      endDraining = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    await web.server.close();
+    await adapters.journal.flush();
+    await adapters.close();
+  }
+
+  return {
+    port,
+    stop() {
+      endDraining();
+      stopped ??= stopOnce();
+      return stopped;
+    },
+  };
+}

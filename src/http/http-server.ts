@@ -1,0 +1,164 @@
+/**
+ * The server: the redirect door in front, Express behind it, and the bounds that keep slow, broken and hostile
+ * connections from holding it up. Started and stopped by `composition/`.
+ */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createHttpTerminator } from 'http-terminator';
+import type { Random } from '../ports/random.ts';
+import type { Door } from './app-options.ts';
+import { ProblemError, problemAnswer } from './problem.ts';
+import type { ProblemSlug } from './problem-types.ts';
+
+export interface HttpServer {
+  readonly server: Server;
+  /** Resolves with the port when connections are accepted. Rejects when the address is taken or not ours. */
+  listen(port: number, host: string): Promise<number>;
+  /** From now on every answer closes its connection, so that clients go elsewhere. Requests are still served. */
+  drain(): void;
+  /**
+   * Ends the live streams, stops accepting, lets running requests end, and resolves when all connections are closed: after
+   * the limit's `closeGraceMs` at the latest, when what still runs is cut.
+   */
+  close(): Promise<void>;
+}
+
+export interface HttpServerOptions {
+  readonly app: RequestListener;
+  readonly door?: Door;
+  readonly baseUrl: string;
+  readonly random: Random;
+  /** Long-lived answers, ended first when the server closes. */
+  readonly liveTotals: { close(): void };
+  readonly limits?: Partial<ServerLimits>;
+}
+
+export interface ServerLimits {
+  /** A connection whose headers are not complete by then is closed. */
+  readonly headersTimeoutMs: number;
+  /** A connection whose whole request is not there by then is closed. */
+  readonly requestTimeoutMs: number;
+  /** How often the two are looked at: the closing is late by up to this. */
+  readonly checkIntervalMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly headerLimitBytes: number;
+  readonly connectionsMax: number;
+  readonly closeGraceMs: number;
+}
+
+const defaultLimits: ServerLimits = {
+  headersTimeoutMs: 8_000,
+  requestTimeoutMs: 12_000,
+  checkIntervalMs: 1_000,
+  keepAliveTimeoutMs: 65_000,
+  headerLimitBytes: 16_384,
+  connectionsMax: 10_000,
+  closeGraceMs: 5_000,
+};
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { app, door, baseUrl, random, liveTotals } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  let draining = false;
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (draining) response.shouldKeepAlive = false;
+    if (door?.(request, response)) return;
+    app(request, response);
+  };
+
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerLimitBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // A missing Host is told by the application, as a problem like every other.
+      requireHostHeader: false,
+    },
+    onRequest,
+  );
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
+  server.maxConnections = limits.connectionsMax;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
+  });
+  server.on('connect', (_request, socket) => {
+    const problem = new ProblemError('method-not-allowed', 'This is not a proxy.', { headers: { Allow: 'GET, HEAD' } });
+    writeProblem(socket as Socket, problem, baseUrl, random.id());
+  });
+  server.on('checkExpectation', (request, response) => {
+    response.shouldKeepAlive = false;
+    const answer = problemAnswer(
+      new ProblemError('expectation-failed', 'Only "Expect: 100-continue" is understood.'),
+      baseUrl,
+      pathOf(request),
+    );
+    response.writeHead(answer.status, { ...answer.headers, 'X-Request-Id': random.id() }).end(answer.body);
+  });
+
+  return {
+    server,
+    async listen(port, host) {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      return (server.address() as AddressInfo).port;
+    },
+    drain() {
+      draining = true;
+    },
+    async close() {
+      draining = true;
+      liveTotals.close();
+      await terminator.terminate();
+    },
+  };
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
+
+function problemOfClientError(error: NodeJS.ErrnoException): ProblemError {
+  const slugs: Readonly<Record<string, ProblemSlug>> = {
+    HPE_HEADER_OVERFLOW: 'headers-too-large',
+    HPE_INVALID_METHOD: 'method-unknown',
+    HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
+    ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  };
+  const slug = slugs[error.code ?? ''] ?? 'malformed-request';
+  return new ProblemError(slug, 'The connection is closed because this was not a request that can be read.');
+}
+
+/** Answers on a bare socket, where there is no request to answer, and closes it. */
+function writeProblem(socket: Socket, problem: ProblemError, baseUrl: string, requestId: string): void {
+  // A request that is being answered must not get a second answer into its first.
+  const response = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+  if (!socket.writable || response?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = problemAnswer(problem, baseUrl, '/');
+  const text = String(body);
+  const lines = Object.entries({
+    ...headers,
+    'Content-Length': String(Buffer.byteLength(text)),
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-Id': requestId,
+    Connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${text}`, () => socket.destroySoon());
+}

@@ -1,0 +1,231 @@
+/**
+ * The pages as one Express router: reads the request, asks the application, renders. It answers what it knows; an outage
+ * or a defect goes on to the error handler of the whole, which renders it with the same error pages.
+ */
+import { createHash } from 'node:crypto';
+import express, { type Request, type Response, Router } from 'express';
+import type { NewLink } from '../../domain/link-input.ts';
+import type { FieldError } from '../../domain/refusal.ts';
+import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
+import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
+import type { LinkView } from '../../queries/link-view.ts';
+import type { Application } from '../application.ts';
+import { PageProblem } from '../page-problem.ts';
+import { type CreationLimit, takeCreation } from '../take-creation.ts';
+import type { Assets } from './assets.ts';
+import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
+import { homePage } from './home-page.ts';
+import { linkPage } from './link-page.ts';
+import { linksPage, readListQuery } from './links-page.ts';
+import { previewPage } from './preview-page.ts';
+import { prefersJson, sendPage } from './send-page.ts';
+import { type StatisticsFigures, statisticsPage } from './statistics-page.ts';
+import { rangeToAsk, readStatisticsState, type StatisticsState } from './statistics-range.ts';
+import { createView, type View } from './view.ts';
+
+export interface PagesOptions extends CreationLimit {
+  readonly application: Pick<Application, 'commands' | 'queries' | 'linkTable' | 'clock' | 'random'>;
+  /** Origin of short links, without a trailing slash. */
+  readonly baseUrl: string;
+  readonly assets: Assets;
+  /** Narrows the body that `POST /api/links` takes, or says what is refused in it. */
+  readonly parseNewLink: (body: Record<string, unknown>, nowMs: number) => NewLink | readonly FieldError[];
+}
+
+const formLimitBytes = 65_536;
+const codePattern = '[A-Za-z0-9_-]{1,64}';
+
+export function createPages(options: PagesOptions): Router {
+  const { application, baseUrl, assets } = options;
+  const { clock } = application;
+  const { getLink, linkStatistics } = application.queries;
+  const router = Router({ caseSensitive: true });
+  const shortUrlOf = (code: string) => `${baseUrl}/${code}`;
+  const viewOf = (request: Request) =>
+    createView({ headers: request.headers, url: request.originalUrl }, clock.nowMs());
+
+  /** The link with its numbers; while they are rebuilt, the link alone. */
+  const findLink = async (
+    code: string,
+  ): Promise<{ readonly found: LinkView; readonly visitsKnown: boolean } | null> => {
+    try {
+      const found = await getLink(code);
+      return found === undefined ? null : { found, visitsKnown: true };
+    } catch (error) {
+      if (!(error instanceof StatisticsRebuilding) && !(error instanceof StatisticsUnavailable)) throw error;
+      const link = application.linkTable.find(code);
+      if (link === undefined) return null;
+      const expired = link.expiresAt !== null && link.expiresAt <= clock.nowMs();
+      const status = link.deletedAt !== null ? 'deleted' : link.disabled ? 'disabled' : expired ? 'expired' : 'active';
+      return {
+        found: { link, status, visits: { total: 0, nonBots: 0, bots: 0, lastVisitAt: null } },
+        visitsKnown: false,
+      };
+    }
+  };
+
+  router.use(assets.handler);
+
+  router.get('/', (request, response) =>
+    sendPage(
+      request,
+      response,
+      200,
+      homePage(assets, viewOf(request), emptyForm(application.random.id()), [], baseUrl),
+    ),
+  );
+
+  const refuseForm = (
+    request: Request,
+    response: Response,
+    form: TypedForm,
+    status: number,
+    errors: readonly FieldError[],
+  ) => sendPage(request, response, status, homePage(assets, viewOf(request), form, errors, baseUrl));
+
+  router.post(
+    '/',
+    (request, _response, next) => {
+      takeCreation(options, request);
+      next();
+    },
+    express.urlencoded({ extended: false, limit: formLimitBytes, parameterLimit: 50 }),
+    async (request, response) => {
+      const typed = readForm(request.body);
+      // Every view of the form has a key of its own; one that is missing or forged only loses the protection.
+      const form = /^[\w-]{1,64}$/.test(typed.key) ? typed : { ...typed, key: application.random.id() };
+      const input = options.parseNewLink(linkInput(form, clock.nowMs()), clock.nowMs());
+      if (isErrors(input)) return refuseForm(request, response, form, 422, input);
+      const outcome = await application.commands.createLink(input, {
+        commandId: commandIdOf(form),
+        by: 'anonymous',
+        expectedVersion: null,
+      });
+      if (!('refusal' in outcome)) {
+        const fresh = outcome.created ? 'created' : 'existing';
+        return response.redirect(303, `/links/${outcome.link.code}?new=${fresh}`);
+      }
+      if (outcome.refusal === 'invalid') return refuseForm(request, response, form, 422, outcome.errors);
+      if (outcome.refusal === 'alias-taken') {
+        const detail = `The alias ${outcome.alias} is taken.`;
+        return refuseForm(request, response, form, 409, [{ field: 'alias', code: 'alias-taken', detail }]);
+      }
+      // A creation meets other links only by chance of the moment: the same form works when sent again.
+      throw new PageProblem({ kind: 'unavailable', retryAfterSeconds: 1 });
+    },
+  );
+
+  router.get('/links', async (request, response) => {
+    const query = readListQuery(parametersOf(request));
+    const [page, tags] = await Promise.all([application.queries.listLinks(query), application.linkTable.tags()]);
+    await sendPage(request, response, 200, linksPage(assets, viewOf(request), query, page, tags, shortUrlOf));
+  });
+
+  router.get(new RegExp(`^/links/(?<code>${codePattern})/?$`), async (request, response) => {
+    const code = codeOf(request);
+    const link = await findLink(code);
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const asked = parametersOf(request).get('new');
+    const fresh = asked === 'created' || asked === 'existing' ? asked : null;
+    const page = linkPage(assets, viewOf(request), link.found, shortUrlOf(code), fresh, link.visitsKnown);
+    return sendPage(request, response, 200, page);
+  });
+
+  router.get(new RegExp(`^/stats/(?<code>${codePattern})/?$`), async (request, response) => {
+    const code = codeOf(request);
+    const link = await findLink(code);
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const view = viewOf(request);
+    const state = readStatisticsState(parametersOf(request), view.timezone);
+    const figures = await readFigures(linkStatistics, link.found, state, view);
+    const waiting = figures.kind === 'rebuilding' || figures.kind === 'unavailable' || !link.visitsKnown;
+    if (waiting) response.set('Retry-After', '2');
+    const page = statisticsPage(
+      assets,
+      view,
+      link.found,
+      shortUrlOf(code),
+      state,
+      figures.kind === 'ready' && !link.visitsKnown ? { kind: 'unavailable' } : figures,
+    );
+    return sendPage(request, response, waiting ? 503 : figures.kind === 'invalid' ? 422 : 200, page);
+  });
+
+  router.get(new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`), async (request, response) => {
+    const code = codeOf(request);
+    const link = await findLink(code);
+    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const { found, visitsKnown } = link;
+    if (found.link.deletedAt !== null) {
+      throw new PageProblem({ kind: 'deleted', code, deletedAt: found.link.deletedAt });
+    }
+    response.set('X-Robots-Tag', 'noindex');
+    if (prefersJson(request.headers.accept)) {
+      response.set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
+      return response.json(previewJson(found, shortUrlOf(code), visitsKnown));
+    }
+    const page = previewPage(assets, viewOf(request), found, shortUrlOf(code), visitsKnown);
+    return sendPage(request, response, 200, page);
+  });
+
+  return router;
+}
+
+async function readFigures(
+  linkStatistics: LinkStatisticsQuery,
+  { link }: LinkView,
+  state: StatisticsState,
+  view: View,
+): Promise<StatisticsFigures> {
+  const ask = rangeToAsk(state, view.nowMs);
+  const valid = async (range: Parameters<LinkStatisticsQuery>[1] | null): Promise<Statistics | null> => {
+    const answer = range === null ? null : await linkStatistics(link, range);
+    return answer === null || isErrors(answer) ? null : answer;
+  };
+  try {
+    const statistics = await linkStatistics(link, ask.current);
+    if (isErrors(statistics)) return { kind: 'invalid', errors: statistics };
+    const byDays = statistics.interval === 'day' ? statistics : null;
+    const wholeDays = state.range !== '24h';
+    const [previous, today, daily] = await Promise.all([
+      valid(ask.previous),
+      valid(ask.today),
+      byDays ?? (wholeDays ? valid({ ...ask.current, interval: 'day' }) : null),
+    ]);
+    return { kind: 'ready', statistics, previous, today, daily };
+  } catch (error) {
+    if (error instanceof StatisticsRebuilding) return { kind: 'rebuilding', progress: error.progress };
+    if (error instanceof StatisticsUnavailable) return { kind: 'unavailable' };
+    throw error;
+  }
+}
+
+function isErrors<T>(answer: T | readonly FieldError[]): answer is readonly FieldError[] {
+  return Array.isArray(answer);
+}
+
+/** The same form sent twice is one command; a form that was changed and sent again is another. */
+function commandIdOf(form: TypedForm): string {
+  return `form-${createHash('sha256').update(JSON.stringify(form)).digest('base64url')}`;
+}
+
+function codeOf(request: Request): string {
+  const code = request.params['code'];
+  return typeof code === 'string' ? code : '';
+}
+
+function parametersOf(request: Request): URLSearchParams {
+  return new URLSearchParams(request.originalUrl.split('?')[1] ?? '');
+}
+
+function previewJson({ link, status, visits }: LinkView, shortUrl: string, visitsKnown: boolean): object {
+  return {
+    code: link.code,
+    shortUrl,
+    url: link.url,
+    status,
+    createdAt: new Date(link.createdAt).toISOString(),
+    expiresAt: link.expiresAt === null ? null : new Date(link.expiresAt).toISOString(),
+    visits: visitsKnown ? { total: visits.total, nonBots: visits.nonBots, bots: visits.bots } : null,
+  };
+}
