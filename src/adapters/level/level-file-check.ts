@@ -17,9 +17,10 @@ const readBytes = 1024 * 1024;
 
 /**
  * Reads the manifest, all live logs and the newest table files up to `tableBytesMax`. Throws {@link StoreDamaged} at the
- * first fault. A folder that is absent or empty is fine: it becomes a new store.
+ * first fault. A folder that is absent or empty is fine: it becomes a new store. Resolves with the tables that were left
+ * out, newest first, for {@link verifyTable}.
  */
-export async function verifyLevelFiles(folder: string, tableBytesMax: number): Promise<void> {
+export async function verifyLevelFiles(folder: string, tableBytesMax: number): Promise<readonly string[]> {
   const names: readonly string[] = await readdir(folder).catch((error: unknown): string[] => {
     if ((error as { code?: unknown }).code === 'ENOENT') return [];
     throw error;
@@ -34,7 +35,7 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
   if (!names.includes('CURRENT')) {
     // LevelDB would make a new store here and delete the files of the old one.
     if (logs.length + tables.length > 0) throw new StoreDamaged(`${folder}: the file CURRENT is missing`);
-    return;
+    return [];
   }
 
   const { logNumber, liveTables } = await manifestOf(folder);
@@ -46,6 +47,7 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
     logs.filter((each) => each >= logNumber),
   );
 
+  const left: string[] = [];
   let tableBytes = 0;
   for (const number of tables.reverse()) {
     // What a compaction had not finished is of no use to anybody; LevelDB deletes it.
@@ -53,7 +55,9 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
     const file = join(folder, `${fileName(number)}.ldb`);
     tableBytes += (await stat(file)).size;
     if (tableBytes <= tableBytesMax) await verifyTable(file);
+    else left.push(file);
   }
+  return left;
 }
 
 function fileName(number: number): string {
@@ -178,7 +182,8 @@ function recordsOf(file: string, bytes: Buffer): LogRecords {
   return { records, torn: fragments !== null };
 }
 
-async function verifyTable(file: string): Promise<void> {
+/** Reads a table file and compares every checksum. Throws {@link StoreDamaged}, or `ENOENT` when it was deleted since. */
+export async function verifyTable(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();

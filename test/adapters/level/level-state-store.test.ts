@@ -10,6 +10,7 @@ import { openLevelStateStore } from '../../../src/adapters/level/level-state-sto
 import { setAsideFolder } from '../../../src/adapters/level/set-aside-folder.ts';
 import { type StateStore, StoreDamaged, StoreLocked } from '../../../src/ports/state-store.ts';
 import { describeStateStore } from '../../contracts/state-store.ts';
+import { until } from '../../support/until.ts';
 
 async function temporaryFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'tallyhop-level-'));
@@ -119,6 +120,21 @@ describe('the store on LevelDB', () => {
     }).toThrow(StoreDamaged);
     await store.close();
     await expect(openLevelStateStore({ folder, verifyBytesMax: 0 })).rejects.toBeInstanceOf(StoreDamaged);
+  });
+
+  it('finds damage behind the bytes that are verified before opening, without a read of it', async () => {
+    await writtenStore(folder);
+    const tables = (await readdir(folder)).filter((name) => name.endsWith('.ldb')).sort();
+    const file = join(folder, tables[0] ?? '');
+    const bytes = await readFile(file);
+    bytes.writeUInt8(bytes.readUInt8(50) ^ 1, 50);
+    await writeFile(file, bytes);
+
+    const store = await openLevelStateStore({ folder, verifyBytesMax: 0 });
+    await until(() => existsSync(join(folder, 'DAMAGED')), 'the damage is found');
+    expect(() => store.getSync('no such row')).toThrow(StoreDamaged);
+    await expect(store.range({ limit: 1 })).rejects.toBeInstanceOf(StoreDamaged);
+    await store.close();
   });
 
   it('gives the exact rows of some moment or an error, whatever bytes of its files are flipped, zeroed or cut', async () => {
