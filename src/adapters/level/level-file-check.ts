@@ -220,14 +220,17 @@ interface BlockHandle {
 /** Blocks stand one behind the other, so many are read at once. */
 async function verifyBlocks(file: string, handle: FileHandle, blocks: BlockHandle[], size: number): Promise<void> {
   blocks.sort((left, right) => left.offset - right.offset);
-  let chunk: Buffer = Buffer.alloc(0);
+  let room = Buffer.allocUnsafe(Math.min(readBytes, size));
+  let chunk: Buffer = room.subarray(0, 0);
   let chunkStart = 0;
   for (const block of blocks) {
     assertInside(file, block, size);
     const needed = block.length + trailerBytes;
     if (block.offset < chunkStart || block.offset + needed > chunkStart + chunk.length) {
       chunkStart = block.offset;
-      chunk = await readAt(handle, chunkStart, Math.max(needed, Math.min(readBytes, size - chunkStart)));
+      if (needed > room.length) room = Buffer.allocUnsafe(needed);
+      const { bytesRead } = await handle.read(room, 0, Math.min(room.length, size - chunkStart), chunkStart);
+      chunk = room.subarray(0, bytesRead);
     }
     assertBlock(file, chunk, block.offset - chunkStart, block);
   }
