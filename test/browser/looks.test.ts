@@ -17,7 +17,12 @@ describe('all pages', () => {
       tags: [...hostile],
       unique: true,
     });
-    const gone = await makeLink(site.baseUrl, { url: 'https://example.com/gone', unique: true });
+    const gone = await makeLink(site.baseUrl, {
+      url: `https://example.com/${hostile[1]}`,
+      note: hostile.join(' '),
+      tags: [...hostile],
+      unique: true,
+    });
     await fetch(`${site.baseUrl}/api/links/${gone.code}`, { method: 'DELETE' });
     await visit(link, 3, { referer: `https://referrer.example/${hostile[1]}` });
     await until(
@@ -123,6 +128,19 @@ describe('all pages', () => {
     await site.page.emulateMedia({ colorScheme: 'light' });
     await site.page.click('[data-action="theme"]');
     expect(await isDark()).toBe(true);
+
+    // The choice holds even where no script ever runs, so none can be late.
+    const plain = await site.browser.newContext({
+      baseURL: site.baseUrl,
+      javaScriptEnabled: false,
+      colorScheme: 'light',
+    });
+    await plain.addCookies([{ name: 'theme', value: 'dark', url: site.baseUrl }]);
+    const page = await plain.newPage();
+    await page.goto('/');
+    const ground = page.locator('body');
+    expect(await ground.evaluate((body) => getComputedStyle(body).backgroundColor)).toBe('rgb(17, 22, 20)');
+    await plain.close();
   });
 
   it('render hostile targets, notes, tags and referrers as text (U41)', async () => {

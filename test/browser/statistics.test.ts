@@ -1,4 +1,5 @@
 import type { Page } from 'playwright-core';
+import { openCuttableLine } from '../support/cuttable-line.ts';
 import { follow, type MadeLink, makeLink, totalOf, until, visit } from '../support/site.ts';
 import { useSite } from '../support/use-site.ts';
 
@@ -34,11 +35,22 @@ describe('the statistics page', () => {
 
     const tookMs: number[] = [];
     for (let n = 1; n <= 50; n++) {
+      // The page itself takes the time of its change, on the same clock: how long the test takes to hear of it does not count.
+      const shownAt = site.page.evaluate(
+        (expected) =>
+          new Promise<number>((resolve) => {
+            const look = () => document.querySelector('#total')?.textContent === expected && resolve(Date.now());
+            new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+          }),
+        String(n),
+      );
+      // Answered in order: once this comes back, the page is watching.
+      await site.page.evaluate(() => undefined);
       const began = Date.now();
       await follow(link.shortUrl);
-      await until(shownTotal, (total) => total === n, 3000);
-      tookMs.push(Date.now() - began);
+      tookMs.push((await shownAt) - began);
     }
+    expect(await shownTotal()).toBe(50);
     tookMs.sort((a, b) => a - b);
 
     expect(tookMs.at(-1)).toBeLessThanOrEqual(1000);
@@ -47,17 +59,34 @@ describe('the statistics page', () => {
 
   it('shows all visits after its stream was cut five times in a burst (U20)', async () => {
     const link = await newLink('cut');
-    await site.page.goto(`/stats/${link.code}`);
-    await site.page.locator('#live[data-state="live"]').waitFor();
+    const line = await openCuttableLine(site.program.port);
+    const context = await site.browser.newContext({
+      baseURL: site.baseUrl,
+      proxy: { server: line.address, bypass: '<-loopback>' },
+    });
+    const page = await context.newPage();
+    const live = page.locator('#live[data-state="live"]');
+    await page.goto(`/stats/${link.code}`);
+    await live.waitFor();
 
-    for (let cut = 0; cut < 5; cut++) {
+    for (let cut = 1; cut <= 5; cut++) {
       await visit(link, 100);
-      await site.context.setOffline(true);
+      line.cut();
+      expect(line.streamsCut).toBe(cut);
       await visit(link, 100);
-      await site.context.setOffline(false);
+      await page.locator('#live[data-state="reconnecting"]').waitFor();
+      await live.waitFor();
     }
 
-    expect(await until(shownTotal, (total) => total === 1000, 20_000)).toBe(1000);
+    expect(
+      await until(
+        () => numberIn(page, '#total'),
+        (total) => total === 1000,
+        20_000,
+      ),
+    ).toBe(1000);
+    await context.close();
+    await line.close();
   });
 
   it('opens no stream once it was hidden for a minute, and one when it is shown again (U24)', async () => {
@@ -123,9 +152,12 @@ describe('the statistics page', () => {
             (tr) => [Number(tr.getAttribute('data-value')), Number(tr.querySelector('td')?.textContent)] as const,
           ),
         );
-      const bars = await site.page.locator('#plot .bars rect').count();
+      const heights = await site.page
+        .locator('#plot .bars rect')
+        .evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute('height'))));
 
-      expect(bars).toBe(rows.length);
+      // All visits are in one bucket, so its bar is the only one, and it stands for all of them.
+      expect(heights.map((height) => height > 0)).toEqual(rows.map(([value]) => value > 0));
       expect(rows.reduce((sum, [value]) => sum + value, 0)).toBe(37);
       expect(rows.reduce((sum, [, people]) => sum + people, 0)).toBe(37);
       expect(await numberIn(site.page, '#in-range')).toBe(37);
@@ -148,13 +180,25 @@ describe('the statistics page', () => {
       interval: await site.page.inputValue('.selects [name="interval"]'),
       zone: await site.page.inputValue('#timezone'),
       text: await site.page.locator('#zone').textContent(),
+      bots: await site.page.locator('.below a[data-swap]').textContent(),
     });
-    const chosen = { range: '3', interval: 'week', zone: 'Asia/Kathmandu', text: 'Times in Asia/Kathmandu' };
+    const chosen = {
+      range: '3',
+      interval: 'week',
+      zone: 'Asia/Kathmandu',
+      text: 'Times in Asia/Kathmandu',
+      bots: 'Hide',
+    };
+    await site.page.locator('#zone', { hasText: 'Kathmandu' }).waitFor();
+    await site.page.click('.below a[data-swap]');
+    await site.page.waitForURL(/bots=1/);
     await until(state, (now) => JSON.stringify(now) === JSON.stringify(chosen));
 
     await site.page.reload();
     expect(await state()).toEqual(chosen);
 
+    await site.page.goBack();
+    await until(state, ({ bots }) => bots === 'Show');
     await site.page.goBack();
     await until(state, ({ zone }) => zone !== 'Asia/Kathmandu');
     expect(await site.page.inputValue('.selects [name="interval"]')).toBe('week');

@@ -24,8 +24,12 @@ function item(view: View, { event, effective, changes }: HistoryEntry): Html {
 ${!effective && html`<p class="dim">${t.history.tooLate}</p>`}
 ${
   told.length > 0 &&
-  html`<dl>${told.map(([field, { from, to }]) => html`<div><dt>${isField(field) && t.history[field]}</dt><dd>${!created && html`<del>${shown(view, field, from)}</del> → `}<ins>${shown(view, field, to)}</ins></dd></div>`)}</dl>`
+  html`<dl>${told.map(([field, { from, to }]) => html`<div><dt>${isField(field) && t.history[field]}</dt><dd>${!created && !isNothing(from) && html`<del>${shown(view, field, from)}</del> → `}<ins>${shown(view, field, to)}</ins></dd></div>`)}</dl>`
 }</li>`;
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || (Array.isArray(value) && value.length === 0);
 }
 
 /** What the names of the events do not tell by themselves. */
@@ -34,7 +38,8 @@ function isField(field: string): field is 'url' | 'expiresAt' | 'maxVisits' | 't
 }
 
 function shown(view: View, field: string, value: unknown): Content {
-  if (Array.isArray(value)) return value.length === 0 ? view.t.history.nothing : html`<bdi>${value.join(', ')}</bdi>`;
+  if (isNothing(value)) return view.t.history.nothing;
+  if (Array.isArray(value)) return html`<bdi>${value.join(', ')}</bdi>`;
   if (typeof value === 'number') return field === 'expiresAt' ? time(view, value) : formatNumber(view, value);
-  return typeof value === 'string' ? html`<bdi class="note">${value}</bdi>` : view.t.history.nothing;
+  return html`<bdi class="note">${String(value)}</bdi>`;
 }

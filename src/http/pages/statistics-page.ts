@@ -216,6 +216,7 @@ function controls(view: View, code: string, state: StatisticsState, statistics: 
     value !== false && html`<input type="hidden" name="${name}" value="${value}">`;
   const custom = state.range === 'custom';
   return html`<section class="controls" aria-label="${t.stats.ranges}">
+<div class="ranges">
 <nav class="filters" aria-label="${t.stats.ranges}">${rangeNames.filter((name) => name !== 'custom').map(rangeLink)}</nav>
 <details class="custom" id="custom"${custom && html` open`}><summary class="chip" data-key="6"${custom && html` aria-current="true"`}>${t.stats['range-custom']}</summary>
 <form action="/stats/${code}" method="get" data-swap>
@@ -224,6 +225,7 @@ ${hidden('range', 'custom')}${hidden('timezone', state.timezoneGiven && state.ti
 <label>${t.stats.to} <input type="date" name="to" required value="${state.to}"></label>
 <button type="submit">${t.stats.show}</button>
 </form></details>
+</div>
 <form class="selects" action="/stats/${code}" method="get" data-swap data-at-once>
 ${hidden('range', state.range !== '7d' && state.range)}${custom && html`${hidden('from', state.from)}${hidden('to', state.to)}`}${hidden('bots', state.bots && '1')}
 <label>${t.stats.interval} <select name="interval"><option value=""${state.interval === null && html` selected`}>${t.stats.automatic}${state.interval === null && statistics !== null && ` (${t.stats[`interval-${statistics.interval}`]})`}</option>${fitting.map((name) => html`<option value="${name}"${state.interval === name && html` selected`}>${t.stats[`interval-${name}`]}</option>`)}</select></label>
