@@ -60,6 +60,7 @@ async function create(): Promise<void> {
   button?.setAttribute('aria-busy', 'true');
   if (button !== null && data['creating']) button.textContent = String(data['creating']);
   showProblems(form, []);
+  find('#alias-state')?.replaceChildren();
   const answer = await callApi('POST', '/api/links', linkInput(form), { 'idempotency-key': `${text('key')}-${sent}` });
   if (button !== null) button.textContent = label;
   button?.removeAttribute('aria-busy');
@@ -189,18 +190,14 @@ function checkAlias(): void {
   shown.textContent = '';
   if (alias === '') return;
   checking = setTimeout(() => {
-    void callApi('GET', `/api/aliases/${encodeURIComponent(alias)}`).then(({ status, body }) => {
+    void callApi('GET', `/api/aliases/${encodeURIComponent(alias)}`).then(({ body }) => {
       if (text('alias') !== alias) return;
       const { available, reason } = (body ?? {}) as { available?: boolean; reason?: string };
       if (available === true) shown.textContent = message('free', { url: `${withoutScheme(baseUrl)}/${alias}` });
-      else if (available === false || status === 422) {
-        const known =
-          reason !== undefined && reason in (data['refused'] as object)
-            ? reason
-            : status === 422
-              ? 'alias-format'
-              : 'alias-taken';
-        shown.textContent = wording({ field: 'alias', code: known, detail: '' });
+      else if (available === false) {
+        // What else is wrong with it, its rule says best.
+        const code = reason === 'alias-taken' || reason === 'alias-reserved' ? reason : 'alias-format';
+        shown.textContent = wording({ field: 'alias', code, detail: '' });
       }
     });
   }, aliasMs);

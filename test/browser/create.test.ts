@@ -155,6 +155,16 @@ describe('the form', () => {
     expect(await site.page.inputValue('#tags')).toBe('a, b');
   });
 
+  it('tells the rule at once when an ending breaks it', async () => {
+    await site.page.goto('/');
+    await site.page.click('.options > summary');
+    await site.page.fill('#alias', 'ab');
+    await until(
+      () => site.page.locator('#alias-state').textContent(),
+      (text) => /3 to 64/.test(text ?? ''),
+    );
+  });
+
   it('shows the rule for endings before there is an error (U8)', async () => {
     await site.page.goto('/');
     await site.page.click('.options > summary');

@@ -46,7 +46,7 @@ export function statisticsPage(
   const main = html`<section class="stats-head">
 <div>
 <p class="eyebrow">${t.stats.heading}</p>
-<h1><a href="/links/${link.code}"><bdi>${withoutScheme(shortUrl)}</bdi></a> ${status !== 'active' && html`<span class="badge ${status}">${t.status[status]}</span>`}</h1>
+<h1><a href="/links/${link.code}"><bdi>${breakable(withoutScheme(shortUrl))}</bdi></a> ${status !== 'active' && html`<span class="badge ${status}">${t.status[status]}</span>`}</h1>
 <p class="target">${targetLink(link.url)}</p>
 <p class="dim">${t.link.created} ${time(view, link.createdAt)}</p>
 </div>
@@ -74,6 +74,12 @@ export function statisticsPage(
       totals: figures.kind === 'ready' ? figures.visits : null,
     },
   });
+}
+
+/** Breaks a short link before its code rather than within. */
+function breakable(shortUrl: string): Html {
+  const [host = '', code = ''] = shortUrl.split(/(?<=\/)/);
+  return html`${host}<wbr>${code}`;
 }
 
 function figuresOf(view: View, link: Link, state: StatisticsState, figures: StatisticsFigures): Content {
