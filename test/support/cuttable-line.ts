@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface CuttableLine {
   /** For the browser, as its HTTP proxy: the program takes requests in absolute form. */
   readonly address: string;
-  /** Connections of event streams that were cut so far. */
-  readonly streamsCut: number;
+  /** Event streams that run through it now. */
+  readonly streams: number;
   /** Breaks all connections that stand now. New ones work. */
   cut(): void;
   close(): Promise<void>;
@@ -15,7 +15,6 @@ export interface CuttableLine {
 export async function openCuttableLine(port: number): Promise<CuttableLine> {
   const sockets = new Set<Socket>();
   const streams = new Set<Socket>();
-  let streamsCut = 0;
   const server = createServer((client) => {
     const program = connect(port, '127.0.0.1');
     for (const socket of [client, program]) {
@@ -29,6 +28,7 @@ export async function openCuttableLine(port: number): Promise<CuttableLine> {
       });
     }
     program.on('data', (bytes) => {
+      // The head of an answer comes in one piece.
       if (bytes.includes('text/event-stream')) streams.add(client);
     });
     client.pipe(program);
@@ -37,13 +37,12 @@ export async function openCuttableLine(port: number): Promise<CuttableLine> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const cut = () => {
-    streamsCut += streams.size;
     for (const socket of sockets) socket.destroy();
   };
   return {
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    get streamsCut() {
-      return streamsCut;
+    get streams() {
+      return streams.size;
     },
     cut,
     async close() {

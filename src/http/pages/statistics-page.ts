@@ -177,7 +177,7 @@ const intervalMs: Readonly<Record<(typeof intervals)[number], number>> = {
 /** More bars than this cannot be told apart on a screen. */
 const barsMax = 400;
 
-/** A zone for every offset in wide use; any other can be named in the address. */
+/** A zone for every offset in wide use; a script adds the others, and the address can name any. */
 const commonZones = [
   'UTC',
   'Pacific/Honolulu',

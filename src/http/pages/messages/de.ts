@@ -306,6 +306,7 @@ export const de: Messages = {
     loadAnew: 'Neu laden',
     undo: 'Rückgängig',
     restored: 'Wiederhergestellt.',
+    allZones: 'Alle Zeitzonen',
     visitsNow: '{n} Besuche',
   },
 };

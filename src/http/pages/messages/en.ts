@@ -296,6 +296,7 @@ export const en = {
     loadAnew: 'Load anew',
     undo: 'Undo',
     restored: 'Restored.',
+    allZones: 'All time zones',
     visitsNow: '{n} visits',
   },
 };
