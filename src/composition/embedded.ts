@@ -24,6 +24,7 @@ import type { Adapters } from './adapters.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
+const answerSweepIntervalMs = 60 * 60_000;
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -96,11 +97,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
     });
 
-    const answers = createLevelAnswerStore(
-      await openAnswerStore(join(dataDir, 'stores', 'answers'), clock, logger),
-      clock,
-    );
-    opened.push(() => answers.close());
+    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
+    const sweeping = setInterval(() => {
+      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
+    }, answerSweepIntervalMs).unref();
+    opened.push(() => {
+      clearInterval(sweeping);
+      return answers.close();
+    });
     const salt = await openVisitorSalt({ dataDir, clock, random, logger });
     opened.push(() => salt.close());
 
@@ -140,14 +144,14 @@ function refuseStoresWithoutLog(dataDir: string, logFolder: string): void {
   );
 }
 
-/** Kept answers are in no log. Without them a repeated request is still known by its command, and its answer is made anew. */
-async function openAnswerStore(folder: string, clock: Clock, logger: Logger): Promise<StateStore> {
+/** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */
+async function openAnswers(folder: string, clock: Clock, logger: Logger): Promise<StateStore> {
   try {
     return await openLevelStateStore({ folder });
   } catch (error) {
     if (!(error instanceof StoreDamaged)) throw error;
     const movedTo = await setAsideFolder(folder, clock);
-    logger.warn({ err: error, movedTo }, 'the store of kept answers was set aside, a new one is begun');
+    logger.warn({ err: error, movedTo }, 'the store of kept answers was set aside');
     return openLevelStateStore({ folder });
   }
 }
