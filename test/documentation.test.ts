@@ -119,6 +119,21 @@ describe('the documentation', () => {
     expect(readme).toContain(countryDataAttribution);
   });
 
+  it('quotes messages of damage as the program says them', () => {
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => read(join('src', path)))
+      .join('\n');
+    const rows = section('README.md', '## Operation').match(/(?<=^\| )`[^|]+(?= \|)/gm) ?? [];
+    const messages = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''));
+    const parts = messages
+      .filter((message) => !message.startsWith('tallyhop_'))
+      .flatMap((message) => message.split(/<\w+>|…/).map((part) => part.trim()))
+      .filter((part) => part.length > 3);
+    expect(parts.length).toBeGreaterThan(15);
+    expect(parts.filter((part) => !sources.includes(part))).toEqual([]);
+  });
+
   it('names only metrics that the program has, and each of them', async () => {
     const { createMetrics } = await import('../src/http/metrics.ts');
     const metrics = createMetrics({
