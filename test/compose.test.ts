@@ -29,6 +29,7 @@ function installCompose(): boolean {
 
 describe('docker-compose.yml', () => {
   let config: (...options: string[]) => string;
+  let whole: string;
 
   beforeAll(() => {
     const [name, ...leading] = findCompose();
@@ -38,6 +39,7 @@ describe('docker-compose.yml', () => {
         env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
+    whole = config();
   }, 300_000);
 
   it('is one service with one volume', () => {
@@ -48,16 +50,16 @@ describe('docker-compose.yml', () => {
   it('keeps the data of the program in the volume', () => {
     expect(dockerfile).toMatch(/^ENV .*\bDATA_DIR=\/data\b/m);
     // Version 1 writes a volume in one line, version 2 in four.
-    expect(config()).toMatch(/- data:\/data(?::rw)?\n|source: data\n\s+target: \/data\n/);
+    expect(whole).toMatch(/- data:\/data(?::rw)?\n|source: data\n\s+target: \/data\n/);
   });
 
   it('gives more time to stop than the program takes at the most', () => {
-    const seconds = Number(/stop_grace_period: (\d+)s/.exec(config())?.[1]);
+    const seconds = Number(/stop_grace_period: (\d+)s/.exec(whole)?.[1]);
     expect(seconds * 1000).toBeGreaterThan(parseConfig({}).shutdownTimeoutMs);
   });
 
   it('sets nothing that the program does not know, and starts with what it sets', () => {
-    const environment = /\n {4}environment:\n((?: {6}.*\n)+)/.exec(config())?.[1] ?? '';
+    const environment = /\n {4}environment:\n((?: {6}.*\n)+)/.exec(whole)?.[1] ?? '';
     const names = [...environment.matchAll(/^ {6}([A-Z_]+):/gm)].map((match) => match[1] ?? '');
     expect(names.length).toBeGreaterThan(0);
     const source = readFileSync(join(root, 'src', 'config.ts'), 'utf8');
