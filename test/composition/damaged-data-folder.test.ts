@@ -23,10 +23,20 @@ describe('a data folder that is not what was written', () => {
   const create = async () => {
     const answer = await fetch(`${program.baseUrl}/api/links`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': 'the-same' },
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'the-same', connection: 'close' },
       body: JSON.stringify({ url: 'https://example.com/', unique: true }),
     });
     return (await answer.json()) as { readonly code: string };
+  };
+
+  /** Every question is a request, so the number of questions bounds the time. */
+  const untilTotalIs = async (total: number) => {
+    for (let asked = 0; asked < 2_000; asked++) {
+      const answer = await fetch(`${program.baseUrl}/api/links/${code}/stats`, { headers: { connection: 'close' } });
+      const statistics = (await answer.json()) as { readonly total?: number };
+      if (statistics.total === total) return;
+    }
+    throw new Error(`the total was never ${total}`);
   };
 
   it('begins kept answers anew when their store is damaged, and still knows a repeated command', async () => {
@@ -38,6 +48,18 @@ describe('a data folder that is not what was written', () => {
 
     expect((await readdir(stores)).filter((name) => name.startsWith('answers.damaged-'))).toHaveLength(1);
     expect((await create()).code).toBe(code);
+  });
+
+  it('folds the numbers anew when their store is damaged, and says which error it was', async () => {
+    await fetch(`${program.baseUrl}/${code}`, { redirect: 'manual', headers: { connection: 'close' } });
+    await untilTotalIs(1);
+    await program.stop();
+    await writeFile(join(dataDir, 'stores', 'visit-statistics-0', 'CURRENT'), 'nonsense');
+
+    await program.restart();
+
+    await untilTotalIs(1);
+    expect(program.output).toMatch(/"err":\{"type":"StoreDamaged".*the numbers are folded anew/);
   });
 
   it('refuses to start with stores but without the log, and says what to do', async () => {
