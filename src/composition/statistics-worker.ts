@@ -209,7 +209,7 @@ class PartitionRun {
     this.options.send({
       type: 'log',
       level,
-      fields: { ...fields, err: { type: err.name, message: err.message, stack: err.stack } },
+      fields: { ...fields, err: { name: err.name, message: err.message, stack: err.stack } },
       message,
     });
   }
