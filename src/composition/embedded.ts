@@ -49,6 +49,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
 
     const logFolder = join(dataDir, 'log');
     refuseStoresWithoutLog(dataDir, logFolder);
+    let counted = (_partition: number): number => 0;
     const segments = await openSegmentLog({
       folder: logFolder,
       partitions: config.partitions,
@@ -57,8 +58,11 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       random,
       logger,
       ...(config.visitRetentionDays === null ? {} : { visitRetentionMs: config.visitRetentionDays * dayMs }),
+      // Until the worker has told where it stands, nothing is dropped.
+      keepVisitsFrom: (partition) => counted(partition),
     });
     const { log, journal } = segments;
+    const partitions = Array.from({ length: config.partitions }, (_, partition) => partition);
     opened.push(() => log.close());
     const visitsEnd = (partition: number): number => segments.endOffset('visits', partition);
 
@@ -69,6 +73,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       logger,
     });
     opened.push(() => thread.close());
+    counted = (partition) => thread.progress().partitions[partition]?.nextOffset ?? 0;
     const statistics = createStatisticsReadModel({
       stores: thread,
       partitions: config.partitions,
@@ -120,6 +125,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       answers,
       salt,
       visitsEnd,
+      foldCounts: thread.counts,
+      journalFigures() {
+        const figures = partitions.map((partition) => segments.figures('visits', partition));
+        return {
+          writeErrors: figures.reduce((sum, { writeErrors }) => sum + writeErrors, 0),
+          lastSyncMs: Math.max(...figures.map(({ lastSyncMs }) => lastSyncMs)),
+        };
+      },
       onCommit: thread.onCommit,
       problem: () => linkTable.halted(),
       close,
