@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProgramClient, eventually } from '../support/program-client.ts';
@@ -19,14 +19,18 @@ describe('a stop', () => {
   });
   afterEach(() => program.dispose());
 
-  it('under load answers every request until it stops accepting, says so in /readyz, and counts every redirect', async () => {
+  it.each([
+    { leaves: true, name: 'whose clients leave when readiness is off' },
+    { leaves: false, name: 'whose clients know of no readiness' },
+  ])('under a load $name answers on, ends in time with 0, and counts every redirect', async ({ leaves }) => {
     const codes = await Promise.all(
       Array.from({ length: 5 }, async (_, index) => (await user.create({ url: `https://example.org/${index}` })).code),
     );
     let visits = 0;
+    const visitorsAtOnce = 16;
     const visitors = createVisitors({
       port: program.port,
-      visitors: 16,
+      visitors: visitorsAtOnce,
       nextCode: () => codes[visits++ % codes.length] ?? null,
     });
     const live = user.liveTotals(codes[0] ?? '');
@@ -42,18 +46,31 @@ describe('a stop', () => {
     });
     expect(whileDraining.body.checks.server).toMatch(/draining/);
     expect((await user.api('GET', '/livez')).status).toBe(200);
-    const beforeDrained = visitors.count();
-    await visitors.reached(beforeDrained + 100);
+    if (leaves) await visitors.pause();
     expect(await stop).toEqual({ code: 0, signal: null });
-    expect(performance.now() - stoppedMs).toBeLessThan(10_000);
+    expect(performance.now() - stoppedMs).toBeLessThan(4_000);
     await visitors.pause();
     await live.return(undefined);
 
-    // Not one request was cut: each was answered, or its connection was never made.
-    expect(sumOf(visitors.unknown)).toBe(0);
+    // Who still knocks at the moment when the door is shut may get no answer, once; afterwards nobody is there.
+    expect(sumOf(visitors.unknown)).toBeLessThanOrEqual(leaves ? 0 : visitorsAtOnce);
     expect([...visitors.refused]).toEqual([]);
     await program.restart();
-    for (const code of codes) await user.statisticsAt(code, visitors.answered.get(code) ?? 0);
+    for (const code of codes) {
+      const answered = visitors.answered.get(code) ?? 0;
+      const { total } = await user.statistics(code);
+      expect(total).toBeGreaterThanOrEqual(answered);
+      expect(total).toBeLessThanOrEqual(answered + (visitors.unknown.get(code) ?? 0));
+    }
+  });
+
+  it('does not wait for a connection that a browser opened and never used', async () => {
+    const unused = connect(program.port, '127.0.0.1');
+    await once(unused, 'connect');
+    const stoppedMs = performance.now();
+    expect(await program.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - stoppedMs).toBeLessThan(3_000);
+    unused.destroy();
   });
 
   it('asked for twice goes without the waiting, loses nothing and exits with 0', async () => {
@@ -130,7 +147,7 @@ describe('a start', () => {
 
   it('names every wrong setting at once', async () => {
     const refused = await runRefusedProgram({ dataDir, env: { PORT: 'x', LOG_LEVEL: 'loud' } });
-    expect(refused.output).toMatch(/PORT is[^]*LOG_LEVEL is/);
+    expect(refused.output).toMatch(/PORT is[\s\S]*LOG_LEVEL is/);
   });
 
   it('with another number of partitions than the folder was made with says so, and changes nothing', async () => {
@@ -145,14 +162,13 @@ describe('a start', () => {
     await program.dispose();
   });
 
-  it('with another secret than the folder was made with says so', async () => {
-    const program = await startProgram({ dataDir });
-    await program.stop();
-    const refused = await runRefusedProgram({ dataDir, env: { CODE_SECRET: 'an entirely other one 8f31c7' } });
+  it('with a kept secret that is damaged says which file, and what to do', async () => {
+    const secret = join(dataDir, 'code-secret');
+    await writeFile(secret, 'half a sec', { mode: 0o600 });
+    const refused = await runRefusedProgram({ dataDir });
     expect(refused.code).toBe(1);
-    expect(refused.output).toMatch(/CODE_SECRET/);
-    expect(refused.output).not.toContain('8f31c7');
-    await program.dispose();
+    expect(refused.output).toMatch(/code-secret is damaged; restore it from a backup/);
+    expect(await readFile(secret, 'utf8')).toBe('half a sec');
   });
 
   it('on a port that is taken, or with a file where the folder should be, says what is wrong', async () => {
