@@ -55,7 +55,7 @@ function linkInput(): Record<string, unknown> {
   const expiresAt =
     preset !== undefined
       ? new Date(Date.now() + preset).toISOString()
-      : local !== '' || text('expires') === 'at'
+      : text('expires') === 'at'
         ? Number.isNaN(moment.getTime())
           ? local
           : moment.toISOString()
@@ -313,10 +313,6 @@ form?.addEventListener('submit', (event) => {
 });
 field('alias')?.addEventListener('input', checkAlias);
 field('url')?.addEventListener('input', noticeOurs);
-field('expiresAt')?.addEventListener('input', () => {
-  const preset = find<HTMLSelectElement>('#expires');
-  if (preset !== null) preset.value = 'at';
-});
 
 document.addEventListener('click', (event) => {
   const action = (event.target as Element).closest<HTMLElement>('[data-action]')?.dataset['action'];

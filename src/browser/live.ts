@@ -104,8 +104,8 @@ export function openLive(onTotals: (totals: Totals) => void, onState: (state: Li
       try {
         const response = await fetch(`/api/links/${code}`, { headers: { accept: 'application/json' } });
         if (!response.ok) continue;
-        const { visits } = (await response.json()) as { visits: Totals };
-        spread({ ...visits, code, lastVisitAt: visits.lastVisitAt ?? null });
+        const { visits } = (await response.json()) as { visits: Omit<Totals, 'code'> | null };
+        if (visits !== null) spread({ ...visits, code });
       } catch {
         return;
       }

@@ -53,8 +53,10 @@ function showState(next: LiveState): void {
   const text = find('#live-state');
   if (button === null || text === null) return;
   button.dataset['state'] = next;
-  button.setAttribute('aria-pressed', String(next !== 'paused'));
-  if (text.textContent !== message(next)) text.textContent = message(next);
+  if (text.textContent !== message(next)) {
+    text.textContent = message(next);
+    find('#spoken')?.replaceChildren(message(next));
+  }
   paint();
 }
 

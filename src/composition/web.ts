@@ -2,8 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { deriveKey } from '../adapters/system/derive-key.ts';
 import type { Config } from '../config.ts';
-import { type InvalidInput, parseLinkPatch, parseNewLink } from '../domain/link-input.ts';
-import type { FieldError } from '../domain/refusal.ts';
+import { parseLinkPatch, parseNewLink } from '../domain/link-input.ts';
 import { isReserved, parseAlias } from '../domain/short-code.ts';
 import { ownHostsOf } from '../domain/target-url.ts';
 import type { Readiness } from '../http/app-options.ts';
@@ -52,7 +51,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   adapters.onCommit((durationMs) => metrics.recordCommit(durationMs));
 
   const rules = { ownHosts: ownHostsOf(baseUrl, baseUrlIsDefault), allowPrivateTargets: config.allowPrivateTargets };
-  const readNewLink = (body: unknown, nowMs: number) => valueOrErrors(parseNewLink(body, { ...rules, nowMs }));
+  const readNewLink = (body: unknown) => parseNewLink(body, { ...rules, nowMs: clock.nowMs() });
 
   const misses = createRedirectMisses(() => app);
   const door = createRedirectDoor({
@@ -80,17 +79,14 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   });
 
   const assets = loadAssets();
-  const creations = createClientLimiter({ perMinute: config.rateLimit, clock });
+  const creationLimiter = createClientLimiter({ perMinute: config.rateLimit, clock });
   const clientKey = (request: IncomingMessage) => clientAddress(request).limitKey;
   const app = createApp({
     application,
     parse: {
-      newLink: (body) => readNewLink(body, clock.nowMs()),
-      linkPatch: (body) => valueOrErrors(parseLinkPatch(body, { ...rules, nowMs: clock.nowMs() })),
-      aliasError(alias) {
-        const parsed = parseAlias(alias);
-        return typeof parsed === 'string' ? null : parsed.code;
-      },
+      newLink: readNewLink,
+      linkPatch: (body) => parseLinkPatch(body, { ...rules, nowMs: clock.nowMs() }),
+      alias: parseAlias,
     },
     metrics,
     liveTotals,
@@ -100,14 +96,14 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     visitsLog: { partitions, endOffset: async (partition) => adapters.visitsEnd(partition) },
     cursorKey: deriveKey(adapters.secret, 'paging cursors'),
     clientKey,
-    creations,
+    creationLimiter,
     readiness: () => readinessOf(adapters, isDraining()),
     pages: createPages({
       application,
       baseUrl,
       assets,
       parseNewLink: readNewLink,
-      creations,
+      creationLimiter,
       clientKey,
     }),
     problemPage: createProblemPage({ assets, clock }),
@@ -116,10 +112,6 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   });
   const server = createHttpServer({ app, door, baseUrl, random, liveTotals });
   return { server, warmUp: () => description.warmUp() };
-}
-
-function valueOrErrors<T extends object>(parsed: T | InvalidInput): T | readonly FieldError[] {
-  return 'refusal' in parsed ? parsed.errors : parsed;
 }
 
 /** Ready means that redirects of known links can be answered; what is degraded beside that is named, and does not matter to it. */

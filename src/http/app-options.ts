@@ -2,14 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { LinkPatch, NewLink } from '../domain/link-input.ts';
-import type { FieldError, FieldErrorCode } from '../domain/refusal.ts';
+import type { FieldError, Refusal } from '../domain/refusal.ts';
 import type { RebuildProgress } from '../ports/statistics-read-model.ts';
 import type { Application } from './application.ts';
 import type { JsonObject } from './json-body.ts';
+import type { CreationLimit } from './limit-creations.ts';
 import type { LiveTotals } from './live-totals.ts';
 import type { Metrics } from './metrics.ts';
 import type { ProblemError } from './problem.ts';
-import type { CreationLimit } from './take-creation.ts';
 
 export interface AppOptions extends CreationLimit {
   readonly application: Application;
@@ -41,11 +41,13 @@ export type Door = (request: IncomingMessage, response: ServerResponse) => boole
 
 /** The domain's narrowing of untyped input, with the time and our own host already given to it. */
 export interface InputParsers {
-  newLink(body: JsonObject): NewLink | readonly FieldError[];
-  linkPatch(body: JsonObject): LinkPatch | readonly FieldError[];
-  /** Why an alias cannot be chosen, or null. It does not look whether it is taken. */
-  aliasError(alias: string): FieldErrorCode | null;
+  newLink(body: JsonObject): NewLink | InvalidInput;
+  linkPatch(body: JsonObject): LinkPatch | InvalidInput;
+  /** The alias, or why it cannot be chosen. It does not look whether it is taken. */
+  alias(alias: string): string | FieldError;
 }
+
+export type InvalidInput = Extract<Refusal, { readonly refusal: 'invalid' }>;
 
 export interface Readiness {
   /** Redirects of known links can be answered. */

@@ -38,8 +38,9 @@ export function createClientLimiter(options: {
       bucket.tokens = Math.min(burst, bucket.tokens + (nowMs - bucket.filledAtMs) / tokenMs);
       bucket.filledAtMs = nowMs;
       buckets.set(clientKey, bucket);
+      const waitSeconds = ((1 - bucket.tokens) * tokenMs) / 1000;
       // The tolerance keeps a token that is there but for rounding from costing a second.
-      if (bucket.tokens < 1 - 1e-9) return Math.max(1, Math.ceil(((1 - bucket.tokens) * tokenMs) / 1000));
+      if (waitSeconds > 1e-6) return Math.ceil(waitSeconds - 1e-6);
       bucket.tokens -= 1;
       return 0;
     },

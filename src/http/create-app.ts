@@ -31,7 +31,8 @@ export function createApp(options: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
-  app.set('query parser', false);
+  // For the pages. The API reads its queries itself, and strictly.
+  app.set('query parser', 'simple');
   app.enable('case sensitive routing');
   app.enable('strict routing');
 
@@ -79,9 +80,11 @@ function observe({ application, metrics }: AppOptions) {
     const requestId = random.id();
     response.locals['requestId'] = requestId;
     response.setHeader('X-Request-Id', requestId);
-    response.once('finish', () => {
+    response.once('close', () => {
       const route = String(response.locals['route'] ?? 'other');
-      metrics.recordRequest(route, request.method, response.statusCode, clock.monotonicMs() - startedAtMs);
+      const isStream = response.getHeader('Content-Type') === 'text/event-stream';
+      const durationMs = isStream ? null : clock.monotonicMs() - startedAtMs;
+      metrics.recordRequest(route, request.method, response.statusCode, durationMs);
     });
     next();
   };

@@ -11,7 +11,6 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createHttpTerminator } from 'http-terminator';
 import type { Random } from '../ports/random.ts';
 import type { Door } from './app-options.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
@@ -48,6 +47,8 @@ export interface ServerLimits {
   /** How often the two are looked at: the closing is late by up to this. */
   readonly checkIntervalMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** A connection on which nothing moves for so long is closed: a reader who takes nothing. Streams beat more often. */
+  readonly silenceTimeoutMs: number;
   readonly headerLimitBytes: number;
   readonly connectionsMax: number;
   readonly closeGraceMs: number;
@@ -58,6 +59,7 @@ const defaultLimits: ServerLimits = {
   requestTimeoutMs: 12_000,
   checkIntervalMs: 1_000,
   keepAliveTimeoutMs: 65_000,
+  silenceTimeoutMs: 60_000,
   headerLimitBytes: 16_384,
   connectionsMax: 10_000,
   closeGraceMs: 5_000,
@@ -86,9 +88,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     onRequest,
   );
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connectionsMax;
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: ClientError, socket) => {
     writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
   });
   server.on('connect', (_request, socket) => {
@@ -123,7 +130,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     async close() {
       draining = true;
       liveTotals.close();
-      await terminator.terminate();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) endAfterAnswer(socket);
+      const cut = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
+      await closed;
+      clearTimeout(cut);
     },
   };
 }
@@ -132,21 +143,47 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
-function problemOfClientError(error: NodeJS.ErrnoException): ProblemError {
+/** What Node's parser tells of what it could not read. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+function problemOfClientError(error: ClientError): ProblemError {
   const slugs: Readonly<Record<string, ProblemSlug>> = {
     HPE_HEADER_OVERFLOW: 'headers-too-large',
-    HPE_INVALID_METHOD: 'method-unknown',
     HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
     ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
   };
-  const slug = slugs[error.code ?? ''] ?? 'malformed-request';
+  // Bytes of another protocol are no method at all.
+  const namesMethod = /^[A-Z]+ /.test(error.rawPacket?.toString('latin1') ?? '');
+  const unknown = error.code === 'HPE_INVALID_METHOD' && namesMethod;
+  const slug = unknown ? 'method-unknown' : (slugs[error.code ?? ''] ?? 'malformed-request');
   return new ProblemError(slug, 'The connection is closed because this was not a request that can be read.');
+}
+
+/** Ends a connection when the answer that is under way on it is written, or at once when there is none. */
+function endAfterAnswer(socket: Socket): void {
+  const response = responseOn(socket);
+  if (!response) {
+    socket.destroySoon();
+    return;
+  }
+  response.shouldKeepAlive = false;
+  response.once('finish', () => socket.destroySoon());
+}
+
+/** Node keeps it here and tells it nowhere else; its own `closeIdleConnections` reads it too. */
+function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 /** Answers on a bare socket, where there is no request to answer, and closes it. */
 function writeProblem(socket: Socket, problem: ProblemError, baseUrl: string, requestId: string): void {
-  // A request that is being answered must not get a second answer into its first.
-  const response = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+  const response = responseOn(socket);
+  if (response?.req.complete && !response.writableEnded) {
+    // What cannot be read came behind a whole request: that one gets its own answer, and then the connection ends.
+    endAfterAnswer(socket);
+    return;
+  }
+  // Nothing may be written into an answer that has begun.
   if (!socket.writable || response?.headersSent) {
     socket.destroy();
     return;

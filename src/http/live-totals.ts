@@ -114,7 +114,7 @@ export function createLiveTotals(options: LiveTotalsOptions): LiveTotals {
     for (const stream of streams) {
       stream.stalledBeats = stream.response.writableNeedDrain ? stream.stalledBeats + 1 : 0;
       if (stream.stalledBeats >= stalledBeatsMax) stream.response.destroy();
-      else if (stream.stalledBeats === 0) stream.response.write(': still here\n\n');
+      else if (takesMore(stream.response)) stream.response.write(': still here\n\n');
     }
   };
 
@@ -202,7 +202,7 @@ function olderOf(one: Position | undefined, other: Position | undefined): Positi
 
 function writeTotals(stream: Stream, snapshot: Snapshot, id: string): void {
   const { response, sent } = stream;
-  if (response.writableNeedDrain || response.writableEnded) return;
+  if (!takesMore(response)) return;
   let text = '';
   for (const code of stream.codes ?? [null]) {
     const { total, nonBots, bots, lastVisitAt } = snapshot.totalsOf(code) ?? noVisits;
@@ -218,9 +218,14 @@ function writeTotals(stream: Stream, snapshot: Snapshot, id: string): void {
 
 function writeRebuild(stream: Stream, progress: RebuildProgress): void {
   const { response } = stream;
-  if (response.writableNeedDrain || response.writableEnded) return;
+  if (!takesMore(response)) return;
   const { fraction, recordsDone, recordsTotal } = progress;
   response.write(`event: rebuild\ndata: ${JSON.stringify({ progress: { fraction, recordsDone, recordsTotal } })}\n\n`);
+}
+
+/** A stream may have closed while its numbers were read; writing to it then would be an error. */
+function takesMore(response: ServerResponse): boolean {
+  return !(response.destroyed || response.writableEnded || response.writableNeedDrain);
 }
 
 function tooMany(slug: 'too-many-streams' | 'too-many-requests'): ProblemError {

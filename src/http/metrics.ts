@@ -11,8 +11,11 @@ import { type RedirectMiss, redirectMissStatus } from './redirect-miss.ts';
 export interface Metrics {
   /** Called by the redirect door for each request that it answered. */
   recordRedirect(outcome: RedirectOutcome, durationMs: number): void;
-  /** @param route pattern of the path, never the path itself: labels must stay few */
-  recordRequest(route: string, method: string, status: number, durationMs: number): void;
+  /**
+   * @param route pattern of the path, never the path itself: labels must stay few
+   * @param durationMs null for a live stream, whose length says nothing
+   */
+  recordRequest(route: string, method: string, status: number, durationMs: number | null): void;
   /** Called after each commit of the fold. */
   recordCommit(durationMs: number): void;
   render(): Promise<string>;
@@ -53,7 +56,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       const entry = requests.get(key);
       if (entry) entry.count += 1;
       else requests.set(key, { labels: { route, method, status: String(status) }, count: 1 });
-      requestSeconds.observe(durationMs);
+      if (durationMs !== null) requestSeconds.observe(durationMs);
     },
     recordCommit: (durationMs) => commitSeconds.observe(durationMs),
     async render() {

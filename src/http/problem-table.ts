@@ -57,11 +57,26 @@ export function problemOfError(error: unknown, requestId: string): ProblemError 
   if (error instanceof StatisticsUnavailable) {
     return new ProblemError('statistics-unavailable', 'The statistics cannot be read now.', retryAfter(2));
   }
-  // Express refuses a path that cannot be percent-decoded with an error of this shape.
-  if (error instanceof URIError) return new ProblemError('malformed-request', 'The path is wrongly encoded.');
+  const refused = problemOfExpress(error);
+  if (refused) return refused;
   return new ProblemError('internal-error', 'The request could not be answered because of a defect.', {
     extensions: { requestId },
   });
+}
+
+/** Express and its body parsers refuse what they cannot read with errors that carry a 4xx status (http-errors). */
+function problemOfExpress(error: unknown): ProblemError | undefined {
+  const status = error instanceof Error && 'status' in error ? error.status : undefined;
+  switch (status) {
+    case 400:
+      return new ProblemError('malformed-request', 'The path or the body of the request is wrongly encoded.');
+    case 413:
+      return new ProblemError('body-too-large', 'The body is too large.');
+    case 415:
+      return new ProblemError('unsupported-media-type', 'The charset or the encoding of the body is not supported.');
+    default:
+      return undefined;
+  }
 }
 
 export function isBug(problem: ProblemError): boolean {

@@ -48,8 +48,8 @@ describe('links over HTTP', () => {
     });
     const pointers = answer.body.errors.map((error: { pointer: string; code: string }) => [error.pointer, error.code]);
     expect(pointers).toEqual([
-      ['/colour', 'unknown-member'],
       ['/url', 'not-a-url'],
+      ['/colour', 'unknown-member'],
       ['/tags', 'wrong-type'],
     ]);
     expect(http.fake.commandsCalled).toEqual([]);

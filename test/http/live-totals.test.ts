@@ -182,6 +182,18 @@ describe('live totals', () => {
     expect(reader.destroyed).toBe(true);
   });
 
+  it('writes nothing to a reader that went while its numbers were read', async () => {
+    await start();
+    const { liveTotals, reader } = slowReader({ pushIntervalMs: 1 });
+    await until(() => reader.written.length === 2);
+    http.fake.visit('code1');
+    reader.destroyed = true;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(reader.written).toHaveLength(2);
+    liveTotals.close();
+    reader.emit('close');
+  });
+
   /** A reader's response whose fullness the test decides, watching one code of the harness's statistics. */
   function slowReader(settings: { readonly pushIntervalMs?: number; readonly heartbeatMs?: number }) {
     const { statistics, logger } = http.fake.application;

@@ -105,11 +105,13 @@ describe('statistics over HTTP', () => {
     expect(svg.get('Content-Type')).toMatch('image/svg+xml');
     const { default: jsQR } = await import('jsqr');
     const { default: pngjs } = await import('pngjs' as string);
-    const png = await http.request('get', `/api/links/${code}/qr.png?size=256`).buffer(true).parse(binary);
-    const image = pngjs.PNG.sync.read(png.body);
-    expect([image.width, image.height]).toEqual([256, 256]);
     const read = jsQR as unknown as (data: Uint8ClampedArray, width: number, height: number) => { data: string } | null;
-    expect(read(new Uint8ClampedArray(image.data), 256, 256)?.data).toBe(`http://localhost:3000/${code}?qr`);
+    for (const size of [128, 257, 512]) {
+      const png = await http.request('get', `/api/links/${code}/qr.png?size=${size}`).buffer(true).parse(binary);
+      const image = pngjs.PNG.sync.read(png.body, { checkCRC: true });
+      expect([image.width, image.height]).toEqual([size, size]);
+      expect(read(new Uint8ClampedArray(image.data), size, size)?.data).toBe(`http://localhost:3000/${code}?qr`);
+    }
     expect((await http.request('get', `/api/links/${code}/qr.png?size=10000`)).status).toBe(422);
     expect((await http.request('get', '/api/links/nothere/qr.svg')).status).toBe(404);
     await http.request('delete', `/api/links/${code}`);

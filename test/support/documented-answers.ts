@@ -39,7 +39,7 @@ function expectOtherMethodOrPath(ofPath: readonly Operation[], response: Respons
   if (response.status === 204 && response.get('Allow')) return;
   if (ofPath.length > 0 && response.status === 405 && !response.get('Allow'))
     throw new Error(`${where}, without Allow`);
-  if (response.status >= 400) expectProblem(response, where, undefined, false);
+  if (response.status >= 400) expectProblem(response, where, undefined, where.startsWith('HEAD '));
 }
 
 function expectProblem(response: Response, where: string, slugs: readonly string[] | undefined, head: boolean): void {

@@ -3,11 +3,11 @@
  * rules are the contracts', not the product's: it takes any http(s) URL.
  */
 import type { CommandContext } from '../../src/commands/command-context.ts';
-import type { Link, LinkSettings } from '../../src/domain/link.ts';
+import type { Link } from '../../src/domain/link.ts';
 import type { LinkPatch, NewLink } from '../../src/domain/link-input.ts';
 import type { FieldError, Refusal } from '../../src/domain/refusal.ts';
 import { dimensions, type VisitTotals } from '../../src/domain/statistics.ts';
-import type { InputParsers } from '../../src/http/app-options.ts';
+import type { InputParsers, InvalidInput } from '../../src/http/app-options.ts';
 import type { Application } from '../../src/http/application.ts';
 import type { KeptAnswer } from '../../src/ports/answer-store.ts';
 import type { CommandOutcome } from '../../src/ports/link-table.ts';
@@ -127,7 +127,11 @@ export function createFakeApplication(): FakeApplication {
     queryFailure: undefined,
     nowMs: startMs,
     listeners: new Set(),
-    parse: { newLink, linkPatch, aliasError: (alias) => (/^[\w-]{3,64}$/.test(alias) ? null : 'alias-format') },
+    parse: {
+      newLink,
+      linkPatch,
+      alias: (alias) => (/^[\w-]{3,64}$/.test(alias) ? alias : { field: 'alias', code: 'alias-format', detail: 'No.' }),
+    },
     visit(code, times = 1) {
       const before = totals.get(code) ?? zero;
       const total = before.total + times;
@@ -266,36 +270,39 @@ export function createFakeApplication(): FakeApplication {
   return fake;
 }
 
-const members = ['url', 'alias', 'expiresAt', 'maxVisits', 'tags', 'note', 'unique'];
+type Input = Readonly<Record<string, unknown>>;
 
-function newLink(body: Readonly<Record<string, unknown>>): NewLink | readonly FieldError[] {
-  const errors: FieldError[] = Object.keys(body)
-    .filter((field) => !members.includes(field))
-    .map((field) => ({ field, code: 'unknown-member', detail: 'Not known.' }));
-  const { url, alias = null, tags = [], note = null, unique = false } = body;
-  const href = typeof url === 'string' && /^https?:/.test(url) && URL.canParse(url) ? new URL(url).href : undefined;
-  if (href === undefined)
-    errors.push({ field: 'url', code: url === undefined ? 'required' : 'not-a-url', detail: 'No.' });
-  if (alias !== null && typeof alias !== 'string') errors.push({ field: 'alias', code: 'wrong-type', detail: 'No.' });
-  if (!Array.isArray(tags)) errors.push({ field: 'tags', code: 'wrong-type', detail: 'No.' });
-  if (errors.length > 0 || href === undefined) return errors;
-  return {
-    url: href,
-    alias: alias as string | null,
-    tags: tags as string[],
-    note: note as string | null,
-    unique: unique === true,
-    expiresAt: null,
-    maxVisits: null,
-  };
+/** What each member may be. The product's own rules are stricter. */
+const checks: Readonly<Record<string, (value: unknown) => boolean>> = {
+  url: (value) => typeof value === 'string' && /^https?:/.test(value) && URL.canParse(value) && value.length <= 2048,
+  alias: (value) => value === null || (typeof value === 'string' && /^[\w-]{3,64}$/.test(value)),
+  tags: (value) => Array.isArray(value) && value.length <= 20 && value.every((tag) => /^\S{1,50}$/.test(String(tag))),
+  note: (value) => value === null || typeof value === 'string',
+  unique: (value) => typeof value === 'boolean',
+  expiresAt: (value) => value === null,
+  maxVisits: (value) => value === null,
+  status: (value) => value === 'active' || value === 'disabled',
+};
+
+function errorsIn(body: Input, members: readonly string[]): FieldError[] {
+  return Object.entries(body).flatMap(([field, value]): FieldError[] => {
+    if (!members.includes(field)) return [{ field, code: 'unknown-member', detail: 'Not known.' }];
+    if (checks[field]?.(value)) return [];
+    return [{ field, code: field === 'url' ? 'not-a-url' : 'wrong-type', detail: 'Not this.' }];
+  });
 }
 
-function linkPatch(body: Readonly<Record<string, unknown>>): LinkPatch | readonly FieldError[] {
-  const known = ['url', 'tags', 'note', 'status', 'expiresAt', 'maxVisits'];
-  const errors: FieldError[] = Object.keys(body)
-    .filter((field) => !known.includes(field))
-    .map((field) => ({ field, code: 'unknown-member', detail: 'Not known.' }));
-  return errors.length > 0 ? errors : (body as Partial<LinkSettings>);
+function newLink(body: Input): NewLink | InvalidInput {
+  const errors = errorsIn(body, ['url', 'alias', 'expiresAt', 'maxVisits', 'tags', 'note', 'unique']);
+  if (body['url'] === undefined) errors.push({ field: 'url', code: 'required', detail: 'Give one.' });
+  if (errors.length > 0) return { refusal: 'invalid', errors };
+  const absent = { alias: null, expiresAt: null, maxVisits: null, tags: [], note: null, unique: false };
+  return { ...absent, ...(body as Partial<NewLink>), url: new URL(String(body['url'])).href };
+}
+
+function linkPatch(body: Input): LinkPatch | InvalidInput {
+  const errors = errorsIn(body, ['url', 'expiresAt', 'maxVisits', 'tags', 'note', 'status']);
+  return errors.length > 0 ? { refusal: 'invalid', errors } : (body as LinkPatch);
 }
 
 function statisticsOf(

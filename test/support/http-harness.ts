@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import supertest from 'supertest';
 import type { AppOptions, Readiness } from '../../src/http/app-options.ts';
+import { createClientLimiter } from '../../src/http/client-limiter.ts';
 import { createApp } from '../../src/http/create-app.ts';
 import { createHttpServer, type HttpServer, type ServerLimits } from '../../src/http/http-server.ts';
 import { createLiveTotals, type LiveTotals, type LiveTotalsOptions } from '../../src/http/live-totals.ts';
@@ -55,7 +56,7 @@ export async function startHttp(settings: HarnessSettings = {}): Promise<HttpHar
     visitsLog: { partitions: 1, endOffset: async () => 1_000 },
     cursorKey: Buffer.alloc(32, 7),
     clientKey: (request) => request.socket.remoteAddress ?? '',
-    creations: { take: () => 0 },
+    creationLimiter: createClientLimiter({ perMinute: null, clock: application.clock }),
     readiness: () => harness.readiness,
     ...settings.app,
   };

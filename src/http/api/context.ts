@@ -2,7 +2,6 @@
 import type { Request } from 'express';
 import type { Link } from '../../domain/link.ts';
 import type { AppOptions } from '../app-options.ts';
-import type { ClientLimiter } from '../client-limiter.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { PagingCursors } from '../paging-cursor.ts';
 import { invalidInput, ProblemError } from '../problem.ts';
@@ -10,7 +9,6 @@ import { invalidInput, ProblemError } from '../problem.ts';
 export interface ApiContext extends AppOptions {
   readonly idempotency: Idempotency;
   readonly cursors: PagingCursors;
-  readonly creations: ClientLimiter;
 }
 
 /** What a code may look like: nothing else is ever looked up. */

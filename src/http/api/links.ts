@@ -5,13 +5,13 @@ import type { ListLinksQuery } from '../../queries/list-links.ts';
 import { type Answer, jsonAnswer, noContent } from '../answer.ts';
 import { entityTagOf, expectedVersion, parseIfMatch } from '../entity-tag.ts';
 import { jsonType, mergePatchTypes, readJsonBody } from '../json-body.ts';
+import { takeCreation } from '../limit-creations.ts';
 import { linkJson } from '../link-json.ts';
 import { encodePositionToken } from '../position-token.ts';
 import { invalidInput } from '../problem.ts';
 import { problemOfRefusal } from '../problem-table.ts';
 import { choiceParameter, queryParameters, wholeNumberParameter } from '../query-parameters.ts';
 import type { Route } from '../route.ts';
-import { takeCreation } from '../take-creation.ts';
 import { type ApiContext, codeParameter, linkOfPath, normalizedUrl } from './context.ts';
 import { linkAnswer, shownAfterCommand } from './link-answer.ts';
 
@@ -39,7 +39,7 @@ async function create(context: ApiContext, request: Request): Promise<Answer> {
   return context.idempotency.run({ key, method: 'POST', path: request.path, body: body.bytes }, async (commandId) => {
     takeCreation(context, request);
     const input = context.parse.newLink(body.value);
-    if ('length' in input) throw invalidInput(input);
+    if ('refusal' in input) throw problemOfRefusal(input);
     const { createLink } = context.application.commands;
     const outcome = await createLink(input, { commandId, by: 'anonymous', expectedVersion: null });
     if ('refusal' in outcome) throw problemOfRefusal(outcome);
@@ -67,7 +67,7 @@ async function change(context: ApiContext, request: Request): Promise<Answer> {
   const precondition = parseIfMatch(request.get('If-Match'));
   const body = await readJsonBody(request, mergePatchTypes);
   const patch = context.parse.linkPatch(body.value);
-  if ('length' in patch) throw invalidInput(patch);
+  if ('refusal' in patch) throw problemOfRefusal(patch);
   const expected = expectedVersion(precondition, presentLink(context, request).version);
   const outcome = await context.application.commands.changeLink(code, patch, {
     commandId: context.application.random.id(),

@@ -20,8 +20,9 @@ async function tags(context: ApiContext, request: Request): Promise<Answer> {
 function alias(context: ApiContext, request: Request): Answer {
   queryParameters(request.url, []);
   const wanted = String(request.params['alias']);
-  const reason =
-    context.parse.aliasError(wanted) ?? (context.application.linkTable.find(wanted) ? 'alias-taken' : null);
+  const parsed = context.parse.alias(wanted);
+  const taken = typeof parsed === 'string' && context.application.linkTable.find(parsed) !== undefined;
+  const reason = typeof parsed === 'string' ? (taken ? 'alias-taken' : null) : parsed.code;
   return jsonAnswer(
     200,
     reason === null ? { alias: wanted, available: true } : { alias: wanted, available: false, reason },

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import type { Answer } from '../answer.ts';
 import { shortUrlOf } from '../link-json.ts';
 import { problemOfRefusal } from '../problem-table.ts';
+import { qrPng } from '../qr-png.ts';
 import { queryParameters, wholeNumberParameter } from '../query-parameters.ts';
 import type { Route } from '../route.ts';
 import { type ApiContext, linkOfPath } from './context.ts';
@@ -26,10 +27,11 @@ async function svg(context: ApiContext, request: Request): Promise<Answer> {
 
 async function png(context: ApiContext, request: Request): Promise<Answer> {
   const { size } = queryParameters(request.url, ['size']);
-  const width = wholeNumberParameter('size', size, { min: 64, max: 1024, absent: 512 });
+  const width = wholeNumberParameter('size', size, { min: 128, max: 2048, absent: 512 });
   const text = qrTextOf(context, request);
   const { default: qrcode } = await import('qrcode');
-  const body = await qrcode.toBuffer(text, { type: 'png', errorCorrectionLevel: 'M', margin: quietZoneModules, width });
+  const { modules } = qrcode.create(text, { errorCorrectionLevel: 'M' });
+  const body = await qrPng(modules, quietZoneModules, width);
   return imageAnswer('image/png', body);
 }
 

@@ -221,7 +221,7 @@ const withGet: readonly Operation[] = [
     method: 'get',
     path: '/api/links/{code}/qr.png',
     summary: 'The short link as a QR code (PNG)',
-    query: { size: z.int().min(64).max(1024).default(512).meta({ description: 'Width and height in pixels.' }) },
+    query: { size: z.int().min(128).max(2048).default(512).meta({ description: 'Width and height in pixels.' }) },
     answers: [{ status: 200, description: 'The image.', content: { 'image/png': text }, headers: [] }],
     problems: [...ofLink, 'link-deleted'],
   },

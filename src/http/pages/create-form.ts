@@ -73,7 +73,7 @@ export function linkInput(form: TypedForm, nowMs: number): Record<string, unknow
   const expiresAt =
     preset !== undefined
       ? new Date(nowMs + preset).toISOString()
-      : form.expires === 'at' || form.expiresAt !== ''
+      : form.expires === 'at'
         ? instantOfLocal(form.expiresAt)
         : undefined;
   const tags = form.tags.split(',').flatMap((tag) => tag.trim() || []);
@@ -149,10 +149,12 @@ ${errorText('alias')}
 <div class="field">
 <label for="expires">${t.home.expires}</label>
 <select id="expires" name="expires">${preset('never', t.home.never)}${preset('1h', t.home.in1h)}${preset('1d', t.home.in1d)}${preset('7d', t.home.in7d)}${preset('30d', t.home.in30d)}${preset('at', t.home.at)}</select>
-<label class="second" for="expiresAt">${t.home.expiresAt}</label>
+<div class="moment">
+<label for="expiresAt">${t.home.expiresAt}</label>
 <input id="expiresAt" name="expiresAt" type="datetime-local" step="1" value="${typed.expiresAt}"${described('expiresAt', true)}>
 <p class="hint" id="expiresAt-hint" data-message="${t.home.expiresAtHint}">${fill(t.home.expiresAtHint, { zone: 'UTC' })}</p>
 ${errorText('expiresAt')}
+</div>
 </div>
 <div class="field">
 <label for="maxVisits">${t.home.maxVisits}</label>

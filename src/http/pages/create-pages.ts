@@ -5,13 +5,13 @@
 import { createHash } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import type { NewLink } from '../../domain/link-input.ts';
-import type { FieldError } from '../../domain/refusal.ts';
+import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
 import type { Application } from '../application.ts';
+import { type CreationLimit, limitCreations } from '../limit-creations.ts';
 import { PageProblem } from '../page-problem.ts';
-import { type CreationLimit, takeCreation } from '../take-creation.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
@@ -29,7 +29,9 @@ export interface PagesOptions extends CreationLimit {
   readonly baseUrl: string;
   readonly assets: Assets;
   /** Narrows the body that `POST /api/links` takes, or says what is refused in it. */
-  readonly parseNewLink: (body: Record<string, unknown>, nowMs: number) => NewLink | readonly FieldError[];
+  readonly parseNewLink: (
+    body: Readonly<Record<string, unknown>>,
+  ) => NewLink | Extract<Refusal, { readonly refusal: 'invalid' }>;
 }
 
 const formLimitBytes = 65_536;
@@ -85,17 +87,14 @@ export function createPages(options: PagesOptions): Router {
 
   router.post(
     '/',
-    (request, _response, next) => {
-      takeCreation(options, request);
-      next();
-    },
+    limitCreations(options),
     express.urlencoded({ extended: false, limit: formLimitBytes, parameterLimit: 50 }),
     async (request, response) => {
       const typed = readForm(request.body);
       // Every view of the form has a key of its own; one that is missing or forged only loses the protection.
       const form = /^[\w-]{1,64}$/.test(typed.key) ? typed : { ...typed, key: application.random.id() };
-      const input = options.parseNewLink(linkInput(form, clock.nowMs()), clock.nowMs());
-      if (isErrors(input)) return refuseForm(request, response, form, 422, input);
+      const input = options.parseNewLink(linkInput(form, clock.nowMs()));
+      if ('refusal' in input) return refuseForm(request, response, form, 422, input.errors);
       const outcome = await application.commands.createLink(input, {
         commandId: commandIdOf(form),
         by: 'anonymous',

@@ -18,4 +18,4 @@ export function icon(name: keyof typeof paths): Html {
 }
 
 /** Four strokes and the one that hops over them: a tally of five. */
-export const logo = html`<svg class="logo" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><path d="M7 9v16M13 9v16M19 9v16M25 9v16"/><path class="hop" d="M3.5 21C9 6 22 5 28.5 12"/></svg>`;
+export const logo = html`<svg class="logo" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><path d="M7 14v12M13 14v12M19 14v12M25 14v12"/><path class="hop" d="M3 18C7 3 24 3 29 9"/></svg>`;

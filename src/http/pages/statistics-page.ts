@@ -51,6 +51,7 @@ export function statisticsPage(
 </div>
 </section>
 <div id="figures">${figuresOf(view, linkView, state, figures)}</div>
+<p class="hidden" id="spoken" role="status"></p>
 <dialog id="help" aria-labelledby="help-title"><h2 id="help-title">${t.stats.help}</h2>
 <dl class="keys"><div><dt><kbd>1</kbd>–<kbd>6</kbd></dt><dd>${t.stats.keyRanges}</dd></div><div><dt><kbd>t</kbd></dt><dd>${t.stats.keyTable}</dd></div><div><dt><kbd>l</kbd></dt><dd>${t.stats.keyLive}</dd></div><div><dt><kbd>/</kbd></dt><dd>${t.stats.keySearch}</dd></div><div><dt><kbd>?</kbd></dt><dd>${t.stats.keyHelp}</dd></div></dl>
 <form method="dialog"><button type="submit">${t.stats.close}</button></form></dialog>`;
@@ -114,19 +115,17 @@ function ready(
 <div class="kpi"><p class="kpi-name">${t.stats.best}</p>${bestDay(view, daily, state.bots)}</div>
 </section>
 ${controls(view, link.code, state, statistics)}
-<section class="card chart-card">
 ${
-  inRange === 0 &&
-  html`<div class="empty"><h2>${never ? t.stats.empty : t.stats.emptyRange}</h2><p class="dim">${never ? t.stats.emptyHint : t.stats.emptyRangeHint}</p></div>`
+  inRange === 0
+    ? html`<section class="card empty"><h2>${never ? t.stats.empty : t.stats.emptyRange}</h2><p class="dim">${never ? t.stats.emptyHint : t.stats.emptyRangeHint}</p></section>`
+    : html`<section class="card chart-card">${chart(view, { statistics, previous: previous === null || counted(previous) === 0 ? [] : previous.series.map(counted), bots: state.bots })}</section>`
 }
-${chart(view, { statistics, previous: previous === null ? [] : previous.series.map(counted), bots: state.bots })}
-</section>
 <div class="below">
-<p class="freshness"><button class="live needs-js" type="button" id="live" aria-pressed="true" aria-label="${t.stats.live}"><span class="dot"></span><span id="live-state" role="status"></span></button> <span class="dim" id="freshness">${freshness(view, statistics)}</span></p>
+<p class="freshness"><button class="live needs-js" type="button" id="live" title="${t.stats.keyLive}"><span class="dot"></span><span id="live-state">${t.stats.live}</span></button> <span class="dim" id="freshness">${freshness(view, statistics)}</span></p>
 <p class="dim">${plural(view, bots, statistics.bots)} · <a data-swap href="${statisticsAddress(link.code, { ...state, bots: !state.bots })}">${state.bots ? t.stats.botsHide : t.stats.botsShow}</a></p>
 <p class="actions"><span class="dim">${t.stats.export}</span> <a class="button small" href="${exported('stats.csv')}" download="${link.code}.csv">CSV</a> <a class="button small" href="${exported('stats')}">JSON</a></p>
 </div>
-${breakdownCards(view, statistics, state.bots)}`;
+${inRange > 0 && breakdownCards(view, statistics, state.bots)}`;
 }
 
 function freshness(view: View, { position }: Statistics): string {
