@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
+import { inParallel } from '../support/in-parallel.ts';
 import {
   createProgramClient,
   eventually,
@@ -57,7 +58,7 @@ describe('a program that is killed again and again', () => {
         fallen: [],
       });
       expect([...run.refused]).toEqual([]);
-      expect(sumOf(answered)).toBeGreaterThanOrEqual(visitsMax - sumOf(unknown));
+      expect(sumOf(answered)).toBeGreaterThanOrEqual(visitsMax);
       if (inFlight) expect(sumOf(unknown)).toBeGreaterThan(0);
       else expect([...counted].filter(([, number]) => number > 0).sort()).toEqual([...answered].sort());
     } finally {
@@ -79,12 +80,12 @@ async function killRun(program: RunningProgram, random: SeededRandom, inFlight: 
   const creator = createCreator(user, random);
   while (creator.targets.size < firstLinks) await creator.createOne();
   let codes = [...creator.targets.keys()];
-  let visits = 0;
-  const visitors = createVisitors({
+  const visitors: Visitors = createVisitors({
     port: program.port,
     visitors: visitorsAtOnce,
     // Some links are far more popular than others.
-    nextCode: () => (visits++ < visitsMax ? (codes[Math.floor(codes.length * random.next() ** 3)] ?? null) : null),
+    nextCode: () =>
+      visitors.count() < visitsMax ? (codes[Math.floor(codes.length * random.next() ** 3)] ?? null) : null,
   });
   const reader = createReader(user, () => random.pick(codes));
   creator.start();
@@ -106,13 +107,13 @@ async function killRun(program: RunningProgram, random: SeededRandom, inFlight: 
 
   const wrongTargets: string[] = [];
   const counted = new Map<string, number>();
-  for (const [code, url] of creator.targets) {
+  await inParallel(8, creator.targets, async ([code, url]) => {
     const answer = await user.follow(code, { method: 'HEAD' });
     if (answer.status !== 302 || answer.location !== url)
       wrongTargets.push(`${code}: ${answer.status} ${answer.location}`);
     const statistics = await caughtUp(user, code);
     counted.set(code, statistics.total);
-  }
+  });
   return {
     ...{ answered: visitors.answered, unknown: visitors.unknown, refused: visitors.refused },
     longestGapMs: visitors.longestGapMs,

@@ -118,6 +118,23 @@ export function createProgramClient(program: ProgramAddress) {
       return { status: answer.status, location: answer.headers.get('location'), headers: answer.headers };
     },
 
+    /** Resolves when every visit that was answered until now is in the numbers. */
+    async caughtUp(timeoutMs = readAgainForMs): Promise<void> {
+      await eventually(
+        'the numbers are complete',
+        async () => {
+          const { body } = await api<{ checks: { statistics: string } }>('GET', '/readyz');
+          if (body.checks.statistics !== 'ok') throw new Error(`statistics: ${body.checks.statistics}`);
+          const metrics = await api<string>('GET', '/metrics');
+          const values = (name: string) =>
+            [...metrics.body.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\d+)$`, 'gm'))].map((match) => match[1]);
+          const ends = values('tallyhop_log_end_offset');
+          return ends.length > 0 && `${ends}` === `${values('tallyhop_applied_offset')}` ? true : undefined;
+        },
+        timeoutMs,
+      );
+    },
+
     /** The statistics as soon as their total is `total`; fails when it is beyond, or not there after `timeoutMs`. */
     async statisticsAt(code: string, total: number, timeoutMs = 10_000): Promise<ProgramStatistics> {
       const deadline = performance.now() + timeoutMs;
