@@ -49,7 +49,8 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
   const lags = statuses.map(() => new LagMarks());
   const commitListeners: ((durationMs: number) => void)[] = [];
   let nextReadId = 1;
-  let halted: string | null = null;
+  const haltedPartitions = new Map<number, string>();
+  let failed: string | null = null;
   let ended = false;
 
   const noteLags = setInterval(() => {
@@ -75,6 +76,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
     });
     const fraction = recordsTotal === 0 ? 0 : Math.min(1, recordsDone / recordsTotal);
     const rebuild = readable ? null : { fraction, recordsDone, recordsTotal };
+    const [halted = null] = failed === null ? haltedPartitions.values() : [failed];
     return { partitions, lagMs, rebuild, halted };
   }
 
@@ -108,7 +110,8 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         tell();
         break;
       case 'halted':
-        halted = message.reason;
+        if (message.reason === null) haltedPartitions.delete(message.partition);
+        else haltedPartitions.set(message.partition, message.reason);
         tell();
         break;
       case 'log':
@@ -121,11 +124,11 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
 
   const exited = new Promise<void>((resolve) => {
     thread.on('error', (error: Error) => {
-      halted = `the statistics thread failed: ${error.message}`;
+      failed = `the statistics thread failed: ${error.message}`;
       logger.error({ err: error }, 'the statistics thread failed');
     });
     thread.on('exit', (code) => {
-      if (!ended && halted === null) halted = `the statistics thread ended with code ${code}`;
+      if (!ended) failed ??= `the statistics thread ended with code ${code}`;
       for (const id of [...pending.keys()])
         settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
       clearInterval(noteLags);

@@ -11,7 +11,8 @@ export type FromStatisticsThread =
   | { readonly type: 'answer'; readonly id: number; readonly answer: StoreAnswer }
   | { readonly type: 'failure'; readonly id: number; readonly message: string }
   | { readonly type: 'progress'; readonly status: TaskStatus; readonly commitDurationMs: number | null }
-  | { readonly type: 'halted'; readonly partition: number; readonly reason: string }
+  /** Null when a task that had halted goes on. */
+  | { readonly type: 'halted'; readonly partition: number; readonly reason: string | null }
   | {
       readonly type: 'log';
       readonly level: 'info' | 'warn' | 'error';

@@ -1,13 +1,14 @@
 /**
  * Runs the tasks of the visits' topology: opens a store and a reader for each partition, drives the loop, answers reads. A
- * damaged or foreign store is set aside and folded anew; a damaged log halts the task and is told. Knows no thread: it is
+ * damaged or foreign store is set aside and folded anew; on a disk that is full or fails the store is opened again and again;
+ * a damaged log halts the task and is told. Knows no thread: it is
  * given a way to send and called with what comes.
  */
 import { join } from 'node:path';
 import { VisitorSketchMalformed } from '../domain/visitor-sketch.ts';
 import type { Clock } from '../ports/clock.ts';
 import { LogDamaged, type LogReader, OffsetOutOfRange } from '../ports/event-log.ts';
-import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
+import { type StateStore, StoreDamaged, StoreUnavailable } from '../ports/state-store.ts';
 import { visitStatistics } from '../projections/visit-statistics.ts';
 import { RowMalformed } from '../serde/varint.ts';
 import { RunLoop } from '../worker/run-loop.ts';
@@ -29,6 +30,8 @@ export interface StatisticsWorkerOptions {
 
 /** How often a store is set aside and folded anew before the task asks for a person. */
 const rebuildsMax = 2;
+/** Pause before a store is opened again on a disk that failed. */
+const outagePauseMs = 500;
 const progressIntervalMs = 200;
 /** 35 days: longer than any journal is resent. */
 const producerSilenceMs = 35 * 24 * 60 * 60_000;
@@ -78,6 +81,8 @@ class PartitionRun {
   private task: Task | null = null;
   private loop: RunLoop | null = null;
   private stopping = false;
+  private outage = false;
+  private endPause = (): void => undefined;
 
   constructor(options: StatisticsWorkerOptions, partition: number) {
     this.options = options;
@@ -92,6 +97,11 @@ class PartitionRun {
         return;
       } catch (error) {
         await this.closeStore();
+        if (isOutage(error)) {
+          rebuilds -= 1;
+          await this.waitOut(error);
+          continue;
+        }
         if (!isStoreUnusable(error) || rebuilds === rebuildsMax) {
           this.haltFor(error);
           return;
@@ -116,8 +126,13 @@ class PartitionRun {
         producerSilenceMs,
       });
       this.task = task;
+      // A write that seemed to fail may be there after all: then there is nothing left to commit.
+      if (task.status().state === 'running') this.endOutage();
       this.tell(null);
-      const onCommit = (durationMs: number) => this.tell(durationMs);
+      const onCommit = (durationMs: number) => {
+        this.endOutage();
+        this.tell(durationMs);
+      };
       this.loop = new RunLoop({ task, reader, clock: this.options.clock, onCommit });
       if (this.stopping) this.loop.stop();
       await this.loop.run();
@@ -127,6 +142,31 @@ class PartitionRun {
       await reader.close();
     }
     await this.closeStore();
+  }
+
+  /** Tells it once, and comes back when it is worth another try. What was committed stays; the rest is folded again. */
+  private async waitOut(error: unknown): Promise<void> {
+    const { partition } = this;
+    if (!this.outage) {
+      this.outage = true;
+      const reason = `${(error as Error).message}. It is tried again until the disk takes it.`;
+      this.log('error', { err: error, partition }, 'the numbers cannot be stored; trying again');
+      this.options.send({ type: 'halted', partition, reason });
+    }
+    if (this.stopping) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, outagePauseMs);
+      this.endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private endOutage(): void {
+    if (!this.outage) return;
+    this.outage = false;
+    this.options.send({ type: 'halted', partition: this.partition, reason: null });
   }
 
   private async closeStore(): Promise<void> {
@@ -145,6 +185,7 @@ class PartitionRun {
   stop(): void {
     this.stopping = true;
     this.loop?.stop();
+    this.endPause();
   }
 
   tellCatchingUp(): void {
@@ -184,6 +225,11 @@ function isStoreUnusable(error: unknown): boolean {
     error instanceof RowMalformed ||
     error instanceof VisitorSketchMalformed
   );
+}
+
+/** The disk, not the bytes: the store, or a call to the system while the log is read. */
+function isOutage(error: unknown): boolean {
+  return error instanceof StoreUnavailable || (error instanceof Error && 'syscall' in error);
 }
 
 function remedyFor(error: unknown): string {
