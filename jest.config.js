@@ -18,4 +18,6 @@ export default {
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts'],
   coverageProvider: 'v8',
   testTimeout: 30_000,
+  // Tests of the running program start processes of their own and wait for them in real time.
+  maxWorkers: 2,
 };
