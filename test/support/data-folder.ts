@@ -113,7 +113,7 @@ export async function appendVisits(
       failure ??= error;
     });
     number += 1;
-    if (number % 2_000 === 0) await segments.journal.flush();
+    if (number % 500 === 0) await segments.journal.flush();
   }
   await segments.journal.flush();
   await segments.log.close();
