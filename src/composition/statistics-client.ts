@@ -128,7 +128,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       logger.error({ err: error }, 'the statistics thread failed');
     });
     thread.on('exit', (code) => {
-      if (!ended) failed ??= `the statistics thread ended with code ${code}`;
+      if (!ended && haltedPartitions.size === 0) failed ??= `the statistics thread ended with code ${code}`;
       for (const id of [...pending.keys()])
         settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
       clearInterval(noteLags);
