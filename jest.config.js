@@ -20,4 +20,5 @@ export default {
   testTimeout: 30_000,
   // Tests of the running program start processes of their own and wait for them in real time.
   maxWorkers: 2,
+  testSequencer: '<rootDir>/scripts/test-order.js',
 };
