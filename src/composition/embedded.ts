@@ -2,7 +2,7 @@
  * The embedded mode: one process, no services. The log is a folder of segment files, the journal is its `visits` topic, the
  * stores are LevelDB folders, and the worker runs in a thread. Opens them in order and closes them in the reverse one.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLevelAnswerStore } from '../adapters/level/level-answer-store.ts';
 import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
@@ -15,6 +15,7 @@ import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
 import type { Clock } from '../ports/clock.ts';
+import { LogDamaged } from '../ports/event-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
@@ -46,8 +47,10 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     opened.push(() => lock.release());
     const secret = openCodeSecret(dataDir, config.codeSecret, random);
 
+    const logFolder = join(dataDir, 'log');
+    refuseStoresWithoutLog(dataDir, logFolder);
     const segments = await openSegmentLog({
-      folder: join(dataDir, 'log'),
+      folder: logFolder,
       partitions: config.partitions,
       visitFsync: config.visitFsync,
       clock,
@@ -125,6 +128,20 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     await close();
     throw error;
   }
+}
+
+/**
+ * A new log would be made beside stores of an old one, and every link of the old one would answer 404. That is for a person to
+ * want, not for a lost or half restored folder to bring about.
+ */
+function refuseStoresWithoutLog(dataDir: string, logFolder: string): void {
+  const stores = join(dataDir, 'stores');
+  if (existsSync(logFolder) || !existsSync(stores)) return;
+  throw new LogDamaged(
+    logFolder,
+    0,
+    `the log is missing, but ${stores} was folded from one; restore the log from a backup, or remove ${stores} as well to begin without any link`,
+  );
 }
 
 /** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { LogFields, Logger } from '../ports/logger.ts';
 import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
 import type { TaskStatus } from '../worker/task.ts';
 import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../worker/task-store.ts';
@@ -49,8 +49,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
   const lags = statuses.map(() => new LagMarks());
   const commitListeners: ((durationMs: number) => void)[] = [];
   let nextReadId = 1;
-  const haltedPartitions = new Map<number, string>();
-  let failed: string | null = null;
+  let halted: string | null = null;
   let ended = false;
 
   const noteLags = setInterval(() => {
@@ -76,7 +75,6 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
     });
     const fraction = recordsTotal === 0 ? 0 : Math.min(1, recordsDone / recordsTotal);
     const rebuild = readable ? null : { fraction, recordsDone, recordsTotal };
-    const [halted = null] = failed === null ? haltedPartitions.values() : [failed];
     return { partitions, lagMs, rebuild, halted };
   }
 
@@ -110,12 +108,11 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         tell();
         break;
       case 'halted':
-        if (message.reason === null) haltedPartitions.delete(message.partition);
-        else haltedPartitions.set(message.partition, message.reason);
+        halted = message.reason;
         tell();
         break;
       case 'log':
-        logger[message.level](message.fields, message.message);
+        logger[message.level]({ ...message.fields, err: errorOf(message.fields) }, message.message);
         break;
       case 'stopped':
         break;
@@ -124,11 +121,11 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
 
   const exited = new Promise<void>((resolve) => {
     thread.on('error', (error: Error) => {
-      failed = `the statistics thread failed: ${error.message}`;
+      halted = `the statistics thread failed: ${error.message}`;
       logger.error({ err: error }, 'the statistics thread failed');
     });
     thread.on('exit', (code) => {
-      if (!ended && haltedPartitions.size === 0) failed ??= `the statistics thread ended with code ${code}`;
+      if (!ended && halted === null) halted = `the statistics thread ended with code ${code}`;
       for (const id of [...pending.keys()])
         settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
       clearInterval(noteLags);
@@ -164,4 +161,9 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       await exited;
     },
   };
+}
+
+/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
+function errorOf({ err }: LogFields): object {
+  return Object.assign(Object.create(null), err);
 }

@@ -11,8 +11,7 @@ export type FromStatisticsThread =
   | { readonly type: 'answer'; readonly id: number; readonly answer: StoreAnswer }
   | { readonly type: 'failure'; readonly id: number; readonly message: string }
   | { readonly type: 'progress'; readonly status: TaskStatus; readonly commitDurationMs: number | null }
-  /** Null when a task that had halted goes on. */
-  | { readonly type: 'halted'; readonly partition: number; readonly reason: string | null }
+  | { readonly type: 'halted'; readonly partition: number; readonly reason: string }
   | {
       readonly type: 'log';
       readonly level: 'info' | 'warn' | 'error';

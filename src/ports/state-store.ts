@@ -48,8 +48,3 @@ export class StoreLocked extends Error {
 export class StoreDamaged extends Error {
   override readonly name = 'StoreDamaged';
 }
-
-/** The disk under the store fails or is full. The reaction is to close it, wait, and open it again: nothing in it is wrong. */
-export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable';
-}

@@ -15,7 +15,7 @@ export class UnknownEventVersion extends Error {
   }
 }
 
-/** The bytes are no link event. Record it and leave it out of the fold; reading it again gives the same. */
+/** The bytes are no link event, and reading them again gives the same. Park the partition: leaving it out would change links. */
 export class MalformedEvent extends Error {
   override readonly name = 'MalformedEvent';
 }

@@ -15,7 +15,6 @@ import {
   StoreDamaged,
   type StoreEntry,
   StoreLocked,
-  StoreUnavailable,
 } from '../../ports/state-store.ts';
 import { verifyLevelFiles, verifyTable } from './level-file-check.ts';
 
@@ -227,7 +226,6 @@ function translated(error: unknown, folder: string): unknown {
   if (code === 'LEVEL_IO_ERROR' && /No such file or directory/.test(detail)) {
     return new StoreDamaged(`${folder}: ${detail}`, { cause: error });
   }
-  if (code === 'LEVEL_IO_ERROR') return new StoreUnavailable(`${folder}: ${detail}`, { cause: error });
   return error;
 }
 
