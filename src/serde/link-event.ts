@@ -2,6 +2,7 @@
  * Link events as bytes of the `links` topic: JSON in UTF-8, shaped after CloudEvents 1.0, one type and version a fact.
  * Old versions are brought to the newest while decoding; what is not understood as a whole is refused, never guessed.
  */
+import { isAscii } from 'node:buffer';
 import type { LinkChanges, LinkEvent, LinkFact, LinkKind, LinkSettings } from '../domain/link.ts';
 import { isCode } from '../domain/short-code.ts';
 
@@ -15,7 +16,7 @@ export class UnknownEventVersion extends Error {
   }
 }
 
-/** The bytes are no link event. Record it and leave it out of the fold; reading it again gives the same. */
+/** The bytes are no link event; reading them again gives the same. Park the partition: nothing is skipped in silence. */
 export class MalformedEvent extends Error {
   override readonly name = 'MalformedEvent';
 }
@@ -100,7 +101,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 function parseObject(value: Buffer): Members {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(utf8.decode(value));
+    parsed = JSON.parse(isAscii(value) ? value.toString('latin1') : utf8.decode(value));
   } catch (error) {
     throw new MalformedEvent('not JSON in UTF-8', { cause: error });
   }
