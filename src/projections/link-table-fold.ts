@@ -97,7 +97,6 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     maxSize: cachedLinksBytesMax,
     sizeCalculation: (link) => 300 + 2 * (link.url.length + (link.note?.length ?? 0)) + 60 * link.tags.length,
   });
-  const textScratch = Buffer.allocUnsafe(16 * 1024);
   let links = checkpoint.links;
   let filterIsComplete = links === 0;
   let pending: Rows = new Map();
@@ -109,12 +108,6 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     const newer = newest === undefined ? committing?.get(key) : newest;
     if (newer === null) return undefined;
     return newer ?? store.getSync(key);
-  }
-
-  /** Valid until the next call: a batch copies what is put. */
-  function encoded(text: string): Uint8Array {
-    if (text.length * 3 > textScratch.length) return Buffer.from(text);
-    return textScratch.subarray(0, textScratch.write(text));
   }
 
   function at(ordinal: number): Link | undefined {
@@ -190,7 +183,12 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     }
     if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), code);
 
-    const tagsBefore = distinctTags(before?.tags);
+    if (before !== undefined || after.tags.length > 0) writeTags(before, after);
+  }
+
+  function writeTags(before: Link | undefined, after: Link): void {
+    const { code, ordinal } = after;
+    const tagsBefore = distinctTags(before?.tags ?? []);
     const tagsAfter = distinctTags(after.tags);
     for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) pending.set(taggedKey(tag, ordinal), null);
     for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), code);
@@ -287,8 +285,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       for (const [key, value] of committing) {
         if (value === null) batch.delete(key);
         // Not an outcome that is out of reach already: most of them, when years of events are folded anew.
-        else if (key >= liveOutcomes || !key.startsWith(outcomePrefix))
-          batch.put(key, typeof value === 'string' ? encoded(value) : value);
+        else if (key >= liveOutcomes || !key.startsWith(outcomePrefix)) batch.put(key, value);
       }
       // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
       await batch.write();
@@ -310,7 +307,6 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
 const noTags: ReadonlyMap<string, string> = new Map();
 
 /** By the form in which tags are compared; the last spelling stays. */
-function distinctTags(tags: readonly string[] | undefined): ReadonlyMap<string, string> {
-  if (tags === undefined || tags.length === 0) return noTags;
+function distinctTags(tags: readonly string[]): ReadonlyMap<string, string> {
   return new Map(tags.map((tag) => [tagKey(tag), tag]));
 }

@@ -7,7 +7,7 @@ import type { Link, LinkEvent, LinkKind } from '../domain/link.ts';
 /** What a creation says that is not in the link it makes. */
 export type CreationEnvelope = Pick<LinkEvent, 'id' | 'by' | 'commandId'>;
 
-type LinkMembers = readonly [
+type LinkMembers = [
   code: string,
   url: string,
   version: number,
@@ -21,12 +21,12 @@ type LinkMembers = readonly [
   disabled: 0 | 1,
   deletedAt: number | null,
 ];
-type CreationMembers = readonly [id: string, by: string, commandId: string];
-type Row = readonly [...LinkMembers, ...(CreationMembers | readonly [])];
+type Row = [...LinkMembers, ...([id: string, by: string, commandId: string] | [])];
 
 /** The row of a link that `creation` made and nothing changed since. About 200 bytes for a usual link. */
 export function encodeCreatedLinkRow(link: Link, { id, by, commandId }: CreationEnvelope): string {
-  const row: Row = [...membersOf(link), id, by, commandId];
+  const row: unknown[] = membersOf(link);
+  row.push(id, by, commandId);
   return JSON.stringify(row);
 }
 

@@ -106,14 +106,17 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
   }
 
   /** The value followed by its checksum, in a buffer that the next call uses again: LevelDB's batch copies it. */
-  function sealed(key: string, value: Uint8Array): Buffer {
-    const length = value.length + checksumBytes;
-    const room = length > scratch.length ? Buffer.allocUnsafe(length) : scratch;
-    room.set(value, 0);
-    room.writeUInt32LE(crc32(value, seedOf(key)), value.length);
+  function sealed(key: string, value: Uint8Array | string): Buffer {
+    // A UTF-16 unit takes up to three bytes of UTF-8.
+    const bytesMax = checksumBytes + (typeof value === 'string' ? 3 * value.length : value.length);
+    const room = bytesMax > scratch.length ? Buffer.allocUnsafe(bytesMax) : scratch;
+    let length = value.length;
+    if (typeof value === 'string') length = room.write(value);
+    else room.set(value);
+    room.writeUInt32LE(crc32(value, seedOf(key)), length);
     // One huge value must not hold its memory for ever.
-    if (length <= 1024 * 1024) scratch = room;
-    return room.subarray(0, length);
+    if (bytesMax <= 1024 * 1024) scratch = room;
+    return room.subarray(0, length + checksumBytes);
   }
 
   async function getMany(keys: readonly string[], snapshot?: LevelSnapshot): Promise<(Uint8Array | undefined)[]> {
