@@ -8,6 +8,7 @@ import type { Visit } from '../domain/visit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LinkTable } from '../ports/link-table.ts';
 import type { Logger } from '../ports/logger.ts';
+import { StoreDamaged } from '../ports/state-store.ts';
 import type { VisitJournal } from '../ports/visit-journal.ts';
 import type { VisitLimits } from '../ports/visit-limits.ts';
 import type { FindClientAddress } from './client-address.ts';
@@ -45,6 +46,9 @@ export type RedirectDoor = (request: IncomingMessage, response: ServerResponse) 
 
 /** Tries to learn how much of a limited link is used before a request is told to come again. */
 const seedAttemptsMax = 3;
+
+/** A table that was found damaged is folded anew at the next start. */
+const damagedRetrySeconds = 30;
 
 /** While numbers cannot be known, every request for a limited link fails: one line a minute tells as much. */
 const seedWarningEveryMs = 60_000;
@@ -85,7 +89,15 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     path: RedirectPath,
     seedAttempts: number,
   ): void {
-    const link = linkTable.find(path.code);
+    let link: Link | undefined;
+    try {
+      link = linkTable.find(path.code);
+    } catch (error) {
+      if (!(error instanceof StoreDamaged)) throw error;
+      // The table has told its operator; until it is restarted nobody can say which codes exist.
+      miss(request, response, startMs, 'unavailable', undefined, damagedRetrySeconds);
+      return;
+    }
     const nowMs = clock.nowMs();
     const gone = link === undefined ? 'not-found' : whyGone(link, nowMs);
     if (link === undefined || gone !== null) {

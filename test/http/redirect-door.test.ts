@@ -6,6 +6,7 @@ import { createClientAddress } from '../../src/http/client-address.ts';
 import { createRedirectDoor, type RedirectOutcome } from '../../src/http/redirect-door.ts';
 import { redirectMissStatus } from '../../src/http/redirect-miss.ts';
 import { createVisitDescription } from '../../src/http/visit-description.ts';
+import { StoreDamaged } from '../../src/ports/state-store.ts';
 import type { JournalCallback } from '../../src/ports/visit-journal.ts';
 import type { VisitLimits } from '../../src/ports/visit-limits.ts';
 import { decodeVisit, encodeVisit } from '../../src/serde/visit.ts';
@@ -42,6 +43,7 @@ class World {
   readonly misses = { left: Number.POSITIVE_INFINITY };
   limits: VisitLimits = { take: () => 'taken', seed: () => Promise.resolve(), giveBack: () => {} };
   journalError: Error | null = null;
+  tableError: Error | null = null;
   /** Holds the callbacks of the journal back until it is called. */
   heldBack: (() => void)[] | null = null;
   nowMs = nowMs;
@@ -59,7 +61,12 @@ class World {
       child: () => logger,
     };
     const door = createRedirectDoor({
-      linkTable: { find: (code) => this.links.get(code) },
+      linkTable: {
+        find: (code) => {
+          if (this.tableError !== null) throw this.tableError;
+          return this.links.get(code);
+        },
+      },
       journal: { producerId: 'producer', append: (code, value, done) => this.append(code, value, done) },
       limits: {
         take: (code, max) => this.limits.take(code, max),
@@ -532,6 +539,19 @@ describe('the redirect door', () => {
       expect((await world.get('/abc1234')).status).toBe(410);
       expect(state.left).toBe(5);
     });
+  });
+
+  it('answers 503 and lives on when the table of links was found damaged', async () => {
+    world.links.set('abc1234', linkTo('https://example.com/'));
+    world.tableError = new StoreDamaged('the row n/abc1234 fails its checksum');
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await world.request(method, '/abc1234');
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);
+    }
+    expect(world.outcomes).toEqual(['unavailable', 'unavailable']);
+    expect(world.journaled).toEqual([]);
+    world.tableError = null;
+    expect((await world.get('/abc1234')).status).toBe(302);
   });
 
   it('answers 503 rather than an uncounted 302 when the journal fails', async () => {
