@@ -21,8 +21,6 @@ import type { Adapters } from './adapters.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
-/** Larger than usual: with a million links to load, LevelDB merges files half as often. */
-const linkWriteBufferBytes = 16 * 1024 * 1024;
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -76,7 +74,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
 
     const linkStore = join(dataDir, 'stores', 'links');
     const linkTable = await openLinkTable({
-      openStore: () => openLevelStateStore({ folder: linkStore, writeBufferBytes: linkWriteBufferBytes }),
+      openStore: () => openLevelStateStore({ folder: linkStore }),
       setStoreAside: async (reason) => {
         const movedTo = await setAsideFolder(linkStore, clock);
         logger.warn({ reason, movedTo }, 'the store of links was set aside, links are folded anew');

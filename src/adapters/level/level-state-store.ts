@@ -16,7 +16,7 @@ import {
   type StoreEntry,
   StoreLocked,
 } from '../../ports/state-store.ts';
-import { verifyLevelFiles, verifyTable } from './level-file-check.ts';
+import { createTableRoom, verifyLevelFiles, verifyTable } from './level-file-check.ts';
 
 export interface LevelStateStoreOptions {
   readonly folder: string;
@@ -80,10 +80,11 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
   }
 
   async function verifyRest(): Promise<void> {
+    const room = createTableRoom();
     for (const file of unverified) {
       if (closing || broken !== null) return;
       try {
-        await verifyTable(file);
+        await verifyTable(file, room);
       } catch (error) {
         // A table that is gone was replaced by a compaction; one that cannot be read now shows when it is.
         if (error instanceof StoreDamaged) damaged(error.message);
