@@ -2,7 +2,7 @@
  * The embedded mode: one process, no services. The log is a folder of segment files, the journal is its `visits` topic, the
  * stores are LevelDB folders, and the worker runs in a thread. Opens them in order and closes them in the reverse one.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLevelAnswerStore } from '../adapters/level/level-answer-store.ts';
 import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
@@ -14,13 +14,17 @@ import { systemClock } from '../adapters/system/system-clock.ts';
 import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
+import type { Clock } from '../ports/clock.ts';
+import { LogDamaged } from '../ports/event-log.ts';
 import type { Logger } from '../ports/logger.ts';
+import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
 import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
 import type { Adapters } from './adapters.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
+const answerSweepIntervalMs = 60 * 60_000;
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -43,8 +47,10 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     opened.push(() => lock.release());
     const secret = openCodeSecret(dataDir, config.codeSecret, random);
 
+    const logFolder = join(dataDir, 'log');
+    refuseStoresWithoutLog(dataDir, logFolder);
     const segments = await openSegmentLog({
-      folder: join(dataDir, 'log'),
+      folder: logFolder,
       partitions: config.partitions,
       visitFsync: config.visitFsync,
       clock,
@@ -91,9 +97,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
     });
 
-    const answerStore = await openLevelStateStore({ folder: join(dataDir, 'stores', 'answers') });
-    const answers = createLevelAnswerStore(answerStore, clock);
-    opened.push(() => answers.close());
+    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
+    const sweeping = setInterval(() => {
+      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
+    }, answerSweepIntervalMs).unref();
+    opened.push(() => {
+      clearInterval(sweeping);
+      return answers.close();
+    });
     const salt = await openVisitorSalt({ dataDir, clock, random, logger });
     opened.push(() => salt.close());
 
@@ -116,5 +127,31 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/**
+ * A new log would be made beside stores of an old one, and every link of the old one would answer 404. That is for a person to
+ * want, not for a lost or half restored folder to bring about.
+ */
+function refuseStoresWithoutLog(dataDir: string, logFolder: string): void {
+  const stores = join(dataDir, 'stores');
+  if (existsSync(logFolder) || !existsSync(stores)) return;
+  throw new LogDamaged(
+    logFolder,
+    0,
+    `the log is missing, but ${stores} was folded from one; restore the log from a backup, or remove ${stores} as well to begin without any link`,
+  );
+}
+
+/** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */
+async function openAnswers(folder: string, clock: Clock, logger: Logger): Promise<StateStore> {
+  try {
+    return await openLevelStateStore({ folder });
+  } catch (error) {
+    if (!(error instanceof StoreDamaged)) throw error;
+    const movedTo = await setAsideFolder(folder, clock);
+    logger.warn({ err: error, movedTo }, 'the store of kept answers was set aside');
+    return openLevelStateStore({ folder });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { LogFields, Logger } from '../ports/logger.ts';
 import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
 import type { TaskStatus } from '../worker/task.ts';
 import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../worker/task-store.ts';
@@ -112,7 +112,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         tell();
         break;
       case 'log':
-        logger[message.level](message.fields, message.message);
+        logger[message.level]({ ...message.fields, err: errorOf(message.fields) }, message.message);
         break;
       case 'stopped':
         break;
@@ -161,4 +161,9 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       await exited;
     },
   };
+}
+
+/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
+function errorOf({ err }: LogFields): object {
+  return Object.assign(Object.create(null), err);
 }

@@ -140,7 +140,7 @@ export const problemTypes = {
   'redirect-unavailable': {
     status: 503,
     title: 'The link cannot be followed now',
-    help: 'The visit could not be recorded, or whether the link has visits left cannot be known now; a redirect that is not counted is never given. Try again after Retry-After seconds.',
+    help: 'Links cannot be read, the visit could not be recorded, or whether the link has visits left cannot be known now; a redirect that is not counted is never given. Try again after Retry-After seconds.',
   },
   'statistics-rebuilding': {
     status: 503,

@@ -16,7 +16,7 @@ export class UnknownEventVersion extends Error {
   }
 }
 
-/** The bytes are no link event; reading them again gives the same. Park the partition: nothing is skipped in silence. */
+/** The bytes are no link event, and reading them again gives the same. Park the partition: leaving it out would change links. */
 export class MalformedEvent extends Error {
   override readonly name = 'MalformedEvent';
 }

@@ -6,7 +6,6 @@ import { createClientAddress } from '../../src/http/client-address.ts';
 import { createRedirectDoor, type RedirectOutcome } from '../../src/http/redirect-door.ts';
 import { redirectMissStatus } from '../../src/http/redirect-miss.ts';
 import { createVisitDescription } from '../../src/http/visit-description.ts';
-import { StoreDamaged } from '../../src/ports/state-store.ts';
 import type { JournalCallback } from '../../src/ports/visit-journal.ts';
 import type { VisitLimits } from '../../src/ports/visit-limits.ts';
 import { decodeVisit, encodeVisit } from '../../src/serde/visit.ts';
@@ -43,7 +42,7 @@ class World {
   readonly misses = { left: Number.POSITIVE_INFINITY };
   limits: VisitLimits = { take: () => 'taken', seed: () => Promise.resolve(), giveBack: () => {} };
   journalError: Error | null = null;
-  tableError: Error | null = null;
+  readError: Error | null = null;
   /** Holds the callbacks of the journal back until it is called. */
   heldBack: (() => void)[] | null = null;
   nowMs = nowMs;
@@ -57,13 +56,13 @@ class World {
       debug: () => {},
       info: () => {},
       warn: (_fields: object, message: string) => void this.warnings.push(message),
-      error: () => {},
+      error: (_fields: object, message: string) => void this.warnings.push(message),
       child: () => logger,
     };
     const door = createRedirectDoor({
       linkTable: {
         find: (code) => {
-          if (this.tableError !== null) throw this.tableError;
+          if (this.readError !== null) throw this.readError;
           return this.links.get(code);
         },
       },
@@ -541,16 +540,19 @@ describe('the redirect door', () => {
     });
   });
 
-  it('answers 503 and lives on when the table of links was found damaged', async () => {
+  it('answers 503, neither 404 nor a crash, when links cannot be read, and says so once a minute', async () => {
     world.links.set('abc1234', linkTo('https://example.com/'));
-    world.tableError = new StoreDamaged('the row n/abc1234 fails its checksum');
-    for (const method of ['GET', 'HEAD']) {
-      const answer = await world.request(method, '/abc1234');
-      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);
+    world.readError = new Error('a row fails its checksum');
+
+    for (const path of ['/abc1234', '/unknown']) {
+      const answer = await world.get(path);
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).toBe('1');
     }
-    expect(world.outcomes).toEqual(['unavailable', 'unavailable']);
+
+    expect(world.warnings).toEqual(['links cannot be read: redirects are answered 503']);
     expect(world.journaled).toEqual([]);
-    world.tableError = null;
+    world.readError = null;
     expect((await world.get('/abc1234')).status).toBe(302);
   });
 

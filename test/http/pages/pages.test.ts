@@ -1,4 +1,5 @@
 import request from 'supertest';
+import { countryDataAttribution } from '../../../src/http/visit-description.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../../src/ports/statistics-read-model.ts';
 import { createFakeApplication, type FakeApplication } from '../../support/pages-application.ts';
 import { createPagesApp } from '../../support/pages-server.ts';
@@ -149,6 +150,12 @@ describe('pages', () => {
     expect(text.match(/<rect class="bar/g)).toHaveLength(values.length);
   });
 
+  it('name where the country data comes from, as its licence asks', async () => {
+    application.addLink({ code: 'abc', url: 'https://example.com/' });
+    application.addVisits('abc', [now - 1000]);
+    expect((await get('/stats/abc')).text).toContain(countryDataAttribution);
+  });
+
   it('count bots only when asked', async () => {
     application.addLink({ code: 'abc', url: 'https://example.com/' });
     application.addVisits('abc', [now - 1000]);
@@ -208,7 +215,7 @@ describe('pages', () => {
     expect((await get('/gone+')).status).toBe(410);
     expect((await get('/links/gone')).text).toContain('data-action="restore"');
     const json = await pages.get('/stats/nope').set('accept', 'application/json');
-    expect(json.body).toEqual({ title: 'link-not-found' });
+    expect(json.body).toMatchObject({ status: 404, title: 'There is no such link' });
   });
 
   it('speak German to who asks, and remember a choice', async () => {

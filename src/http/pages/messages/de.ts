@@ -1,5 +1,5 @@
 /** Every string of the pages in German. */
-import type { Messages } from './messages.ts';
+import type { Messages } from './en.ts';
 
 export const de: Messages = {
   name: 'Deutsch',

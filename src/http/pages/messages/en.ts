@@ -272,3 +272,6 @@ export const en = {
     visitsNow: '{n} visits',
   },
 };
+
+/** What every language says. */
+export type Messages = typeof en;
