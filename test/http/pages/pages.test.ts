@@ -150,6 +150,12 @@ describe('pages', () => {
     expect(text.match(/<rect class="bar/g)).toHaveLength(values.length);
   });
 
+  it('name where the country data comes from, as its licence asks', async () => {
+    application.addLink({ code: 'abc', url: 'https://example.com/' });
+    application.addVisits('abc', [now - 1000]);
+    expect((await get('/stats/abc')).text).toContain(countryDataAttribution);
+  });
+
   it('count bots only when asked', async () => {
     application.addLink({ code: 'abc', url: 'https://example.com/' });
     application.addVisits('abc', [now - 1000]);
