@@ -70,21 +70,23 @@ export function createLiveTotals(options: LiveTotalsOptions): LiveTotals {
   let pending = false;
   let closed = false;
 
-  /** Pushes now, or when the pause after the last push is over. */
+  /** Pushes now, or when the last push and the pause since it began are over. */
   const schedulePush = (): void => {
     pending = true;
     if (pushing || pause || streams.size === 0) return;
     pushing = true;
     pending = false;
+    // The pause counts from the beginning of a push, so that a slow one does not make the next later still.
+    pause = setTimeout(() => {
+      pause = undefined;
+      if (pending) schedulePush();
+    }, pushIntervalMs);
+    pause.unref();
     void pushAll()
       .catch((error: unknown) => logger.error({ err: error }, 'live totals could not be pushed'))
       .finally(() => {
         pushing = false;
-        pause = setTimeout(() => {
-          pause = undefined;
-          if (pending) schedulePush();
-        }, pushIntervalMs);
-        pause.unref();
+        if (pending && !pause) schedulePush();
       });
   };
 
