@@ -29,6 +29,8 @@ export interface StatisticsWorkerOptions {
 
 /** How often a store is set aside and folded anew before the task asks for a person. */
 const rebuildsMax = 2;
+/** A full or failing disk: how long until the store is opened again, to go on from its last commit. */
+const outageRetryMs = 1_000;
 const progressIntervalMs = 200;
 /** 35 days: longer than any journal is resent. */
 const producerSilenceMs = 35 * 24 * 60 * 60_000;
@@ -78,6 +80,8 @@ class PartitionRun {
   private task: Task | null = null;
   private loop: RunLoop | null = null;
   private stopping = false;
+  private endPause: (() => void) | null = null;
+  private haltTold = false;
 
   constructor(options: StatisticsWorkerOptions, partition: number) {
     this.options = options;
@@ -86,21 +90,37 @@ class PartitionRun {
   }
 
   async run(): Promise<void> {
-    for (let rebuilds = 0; !this.stopping; rebuilds++) {
+    let rebuilds = 0;
+    while (!this.stopping) {
       try {
         await this.runOnce();
         return;
       } catch (error) {
         await this.closeStore();
-        if (!isStoreUnusable(error) || rebuilds === rebuildsMax) {
+        if (isOutage(error)) {
+          this.haltFor(error);
+          await this.pause();
+        } else if (isStoreUnusable(error) && rebuilds < rebuildsMax) {
+          rebuilds += 1;
+          const movedTo = await this.options.setAside(this.folder);
+          const { partition, folder } = this;
+          this.log('warn', { err: error, partition, folder, movedTo }, 'store set aside, the numbers are folded anew');
+        } else {
           this.haltFor(error);
           return;
         }
-        const movedTo = await this.options.setAside(this.folder);
-        const { partition, folder } = this;
-        this.log('warn', { err: error, partition, folder, movedTo }, 'store set aside, the numbers are folded anew');
       }
     }
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, outageRetryMs);
+      this.endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   private async runOnce(): Promise<void> {
@@ -145,6 +165,7 @@ class PartitionRun {
   stop(): void {
     this.stopping = true;
     this.loop?.stop();
+    this.endPause?.();
   }
 
   tellCatchingUp(): void {
@@ -154,15 +175,20 @@ class PartitionRun {
   private tell(commitDurationMs: number | null): void {
     if (this.task === null) return;
     this.options.send({ type: 'progress', status: this.task.status(), commitDurationMs });
+    if (commitDurationMs !== null) this.haltTold = false;
   }
 
   private haltFor(error: unknown): void {
     const { partition } = this;
-    this.log(
-      'error',
-      { err: error, partition },
-      'the task has halted: redirects and the journal go on, the numbers do not',
-    );
+    // While a disk stays full, every try fails alike: it is told once.
+    if (!this.haltTold) {
+      this.log(
+        'error',
+        { err: error, partition },
+        'the task has halted: redirects and the journal go on, the numbers do not',
+      );
+    }
+    this.haltTold = true;
     this.options.send({ type: 'halted', partition, reason: remedyFor(error) });
   }
 
@@ -184,6 +210,13 @@ function isStoreUnusable(error: unknown): boolean {
     error instanceof RowMalformed ||
     error instanceof VisitorSketchMalformed
   );
+}
+
+/** Trouble of the disk, which may pass, as LevelDB and the system name it. Damage and misfit have types of their own. */
+function isOutage(error: unknown): boolean {
+  if (isStoreUnusable(error) || error instanceof LogDamaged || error instanceof OffsetOutOfRange) return false;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return code.startsWith('LEVEL_') || ['ENOSPC', 'EIO', 'EFBIG', 'EDQUOT', 'EMFILE', 'ENFILE', 'EROFS'].includes(code);
 }
 
 function remedyFor(error: unknown): string {
