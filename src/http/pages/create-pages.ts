@@ -9,9 +9,11 @@ import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
+import { sendAnswer } from '../answer.ts';
 import type { Application } from '../application.ts';
 import { type CreationLimit, limitCreations } from '../limit-creations.ts';
 import { PageProblem } from '../page-problem.ts';
+import { answerOtherMethod } from '../route.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
@@ -36,6 +38,9 @@ export interface PagesOptions extends CreationLimit {
 
 const formLimitBytes = 65_536;
 const codePattern = '[A-Za-z0-9_-]{1,64}';
+const linkPath = new RegExp(`^/links/(?<code>${codePattern})/?$`);
+const statisticsPath = new RegExp(`^/stats/(?<code>${codePattern})/?$`);
+const previewPath = new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`);
 
 export function createPages(options: PagesOptions): Router {
   const { application, baseUrl, assets } = options;
@@ -88,7 +93,7 @@ export function createPages(options: PagesOptions): Router {
   router.post(
     '/',
     limitCreations(options),
-    express.urlencoded({ extended: false, limit: formLimitBytes, parameterLimit: 50 }),
+    express.urlencoded({ extended: false, inflate: false, limit: formLimitBytes, parameterLimit: 50 }),
     async (request, response) => {
       const typed = readForm(request.body);
       // Every view of the form has a key of its own; one that is missing or forged only loses the protection.
@@ -120,7 +125,7 @@ export function createPages(options: PagesOptions): Router {
     await sendPage(request, response, 200, linksPage(assets, viewOf(request), query, page, tags, shortUrlOf));
   });
 
-  router.get(new RegExp(`^/links/(?<code>${codePattern})/?$`), async (request, response) => {
+  router.get(linkPath, async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
     if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
@@ -130,7 +135,7 @@ export function createPages(options: PagesOptions): Router {
     return sendPage(request, response, 200, page);
   });
 
-  router.get(new RegExp(`^/stats/(?<code>${codePattern})/?$`), async (request, response) => {
+  router.get(statisticsPath, async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
     if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
@@ -150,7 +155,7 @@ export function createPages(options: PagesOptions): Router {
     return sendPage(request, response, waiting ? 503 : figures.kind === 'invalid' ? 422 : 200, page);
   });
 
-  router.get(new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`), async (request, response) => {
+  router.get(previewPath, async (request, response) => {
     const code = codeOf(request);
     const link = await findLink(code);
     if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
@@ -166,6 +171,11 @@ export function createPages(options: PagesOptions): Router {
     const page = previewPage(assets, viewOf(request), found, shortUrlOf(code), visitsKnown);
     return sendPage(request, response, 200, page);
   });
+
+  for (const path of ['/', '/links', linkPath, statisticsPath, previewPath]) {
+    const allow = path === '/' ? 'GET, HEAD, POST, OPTIONS' : 'GET, HEAD, OPTIONS';
+    router.all(path, (request, response) => sendAnswer(request, response, answerOtherMethod(request, allow)));
+  }
 
   return router;
 }
