@@ -18,4 +18,7 @@ export default {
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts'],
   coverageProvider: 'v8',
   testTimeout: 30_000,
+  // Tests of the running program start processes of their own and wait for them in real time.
+  maxWorkers: 2,
+  testSequencer: '<rootDir>/scripts/test-order.js',
 };

@@ -1,4 +1,6 @@
 /** One opened set of adapters: what a mode gives to the application, whatever the mode. */
+
+import type { FoldCounts } from '../http/metrics.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
@@ -24,6 +26,10 @@ export interface Adapters {
   readonly salt: VisitorSalt;
   /** The next offset of a partition of `visits`, everything journaled included. */
   visitsEnd(partition: number): number;
+  /** What became of the visits that the log held, since their stores were made. */
+  foldCounts(): FoldCounts;
+  /** Write errors of the journal since the start, and how long its last sync took, ms. */
+  journalFigures(): { readonly writeErrors: number; readonly lastSyncMs: number };
   /** Calls `listener` with the duration of each commit of the fold, ms. */
   onCommit(listener: (durationMs: number) => void): void;
   /** Why changes are no longer taken, or null. */

@@ -2,7 +2,7 @@
  * The embedded mode: one process, no services. The log is a folder of segment files, the journal is its `visits` topic, the
  * stores are LevelDB folders, and the worker runs in a thread. Opens them in order and closes them in the reverse one.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLevelAnswerStore } from '../adapters/level/level-answer-store.ts';
 import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
@@ -15,6 +15,7 @@ import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
 import type { Clock } from '../ports/clock.ts';
+import { LogDamaged } from '../ports/event-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
@@ -46,16 +47,22 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     opened.push(() => lock.release());
     const secret = openCodeSecret(dataDir, config.codeSecret, random);
 
+    const logFolder = join(dataDir, 'log');
+    refuseStoresWithoutLog(dataDir, logFolder);
+    let counted = (_partition: number): number => 0;
     const segments = await openSegmentLog({
-      folder: join(dataDir, 'log'),
+      folder: logFolder,
       partitions: config.partitions,
       visitFsync: config.visitFsync,
       clock,
       random,
       logger,
       ...(config.visitRetentionDays === null ? {} : { visitRetentionMs: config.visitRetentionDays * dayMs }),
+      // Until the worker has told where it stands, nothing is dropped.
+      keepVisitsFrom: (partition) => counted(partition),
     });
     const { log, journal } = segments;
+    const partitions = Array.from({ length: config.partitions }, (_, partition) => partition);
     opened.push(() => log.close());
     const visitsEnd = (partition: number): number => segments.endOffset('visits', partition);
 
@@ -66,6 +73,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       logger,
     });
     opened.push(() => thread.close());
+    counted = (partition) => thread.progress().partitions[partition]?.nextOffset ?? 0;
     const statistics = createStatisticsReadModel({
       stores: thread,
       partitions: config.partitions,
@@ -117,6 +125,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       answers,
       salt,
       visitsEnd,
+      foldCounts: thread.counts,
+      journalFigures() {
+        const figures = partitions.map((partition) => segments.figures('visits', partition));
+        return {
+          writeErrors: figures.reduce((sum, { writeErrors }) => sum + writeErrors, 0),
+          lastSyncMs: Math.max(...figures.map(({ lastSyncMs }) => lastSyncMs)),
+        };
+      },
       onCommit: thread.onCommit,
       problem: () => linkTable.halted(),
       close,
@@ -125,6 +141,20 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     await close();
     throw error;
   }
+}
+
+/**
+ * A new log would be made beside stores of an old one, and every link of the old one would answer 404. That is for a person to
+ * want, not for a lost or half restored folder to bring about.
+ */
+function refuseStoresWithoutLog(dataDir: string, logFolder: string): void {
+  const stores = join(dataDir, 'stores');
+  if (existsSync(logFolder) || !existsSync(stores)) return;
+  throw new LogDamaged(
+    logFolder,
+    0,
+    `the log is missing, but ${stores} was folded from one; restore the log from a backup, or remove ${stores} as well to begin without any link`,
+  );
 }
 
 /** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */

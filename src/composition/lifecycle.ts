@@ -28,18 +28,21 @@ export async function runProgram(config: Config, open: OpenAdapters): Promise<vo
     logger[code === 0 ? 'info' : 'error'](fields, message);
     process.exit(code);
   };
-  const program = await startProgram(config, logger, open).catch((error: Error) =>
-    end(1, { err: error }, `cannot start: ${error.message}`),
-  );
-  const stop = () => {
+  let program: RunningProgram | null = null;
+  const stop = (): void => {
+    // Nothing was answered yet, and what is on the disk is meant to be left at any moment.
+    if (program === null) end(0, {}, 'stopped while starting');
     const { shutdownTimeoutMs } = config;
     setTimeout(() => end(1, { shutdownTimeoutMs }, 'the stop took too long'), shutdownTimeoutMs).unref();
-    program.stop().then(
+    program?.stop().then(
       () => end(0, {}, 'stopped'),
       (error: Error) => end(1, { err: error }, 'the stop failed'),
     );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  program = await startProgram(config, logger, open).catch((error: Error) =>
+    end(1, { err: error }, `cannot start: ${error.message}`),
+  );
 }
 
 export type OpenAdapters = (config: Config, logger: Logger) => Promise<Adapters>;

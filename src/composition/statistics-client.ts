@@ -4,8 +4,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
-import type { Logger } from '../ports/logger.ts';
+import type { LogFields, Logger } from '../ports/logger.ts';
 import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
+import { noCounts, type TaskCounts } from '../worker/checkpoint.ts';
 import type { TaskStatus } from '../worker/task.ts';
 import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../worker/task-store.ts';
 import { LagMarks } from './lag-marks.ts';
@@ -27,6 +28,8 @@ export interface StatisticsClientOptions {
 export interface StatisticsClient extends TaskStoreReader {
   progress(): StatisticsProgress;
   onProgress(listener: (progress: StatisticsProgress) => void): () => void;
+  /** What became of the records of all partitions, as told last. */
+  counts(): TaskCounts;
   /** Calls `listener` with the duration of each commit, ms. */
   onCommit(listener: (durationMs: number) => void): void;
   /** Folds and commits what is in the log, ends the thread. */
@@ -70,7 +73,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       const lag = lags[partition] as LagMarks;
       lag.note(endOffset(partition), nowMs);
       lagMs = Math.max(lagMs, lag.lagMs(applied, nowMs));
-      if (status === undefined || status.state === 'created' || status.state === 'catching-up') readable = false;
+      if (status === undefined || status.state === 'catching-up') readable = false;
       recordsDone += (status?.nextOffset ?? 0) - (status?.openedAtOffset ?? 0);
       recordsTotal += (status?.readableFromOffset ?? endOffset(partition)) - (status?.openedAtOffset ?? 0);
       return { partition, nextOffset: applied, streamTimeMs: status?.streamTimeMs ?? 0 };
@@ -115,7 +118,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         tell();
         break;
       case 'log':
-        logger[message.level](message.fields, message.message);
+        logger[message.level]({ ...message.fields, err: errorOf(message.fields) }, message.message);
         break;
       case 'stopped':
         break;
@@ -157,6 +160,16 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    counts: () =>
+      statuses.reduce(
+        (sum, status) => ({
+          folded: sum.folded + (status?.counts.folded ?? 0),
+          duplicates: sum.duplicates + (status?.counts.duplicates ?? 0),
+          gaps: sum.gaps + (status?.counts.gaps ?? 0),
+          deadLetters: sum.deadLetters + (status?.counts.deadLetters ?? 0),
+        }),
+        noCounts,
+      ),
     onCommit: (listener) => void commitListeners.push(listener),
     async close() {
       ended = true;
@@ -164,4 +177,9 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       await exited;
     },
   };
+}
+
+/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
+function errorOf({ err }: LogFields): object {
+  return Object.assign(Object.create(null), err);
 }

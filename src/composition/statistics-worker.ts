@@ -1,13 +1,13 @@
 /**
  * Runs the tasks of the visits' topology: opens a store and a reader for each partition, drives the loop, answers reads. A
- * damaged or foreign store is set aside and folded anew; a damaged log halts the task and is told. Knows no thread: it is
- * given a way to send and called with what comes.
+ * damaged or foreign store is set aside and folded anew; a disk that fails is tried again; a damaged log halts the task and
+ * is told. Knows no thread: it is given a way to send and called with what comes.
  */
 import { join } from 'node:path';
 import { VisitorSketchMalformed } from '../domain/visitor-sketch.ts';
 import type { Clock } from '../ports/clock.ts';
 import { LogDamaged, type LogReader, OffsetOutOfRange } from '../ports/event-log.ts';
-import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
+import { type StateStore, StoreDamaged, StoreLocked } from '../ports/state-store.ts';
 import { visitStatistics } from '../projections/visit-statistics.ts';
 import { RowMalformed } from '../serde/varint.ts';
 import { RunLoop } from '../worker/run-loop.ts';
@@ -29,8 +29,7 @@ export interface StatisticsWorkerOptions {
 
 /** How often a store is set aside and folded anew before the task asks for a person. */
 const rebuildsMax = 2;
-/** A full or failing disk: how long until the store is opened again, to go on from its last commit. */
-const outageRetryMs = 1_000;
+const retryDelayMs = { first: 500, max: 30_000 };
 const progressIntervalMs = 200;
 /** 35 days: longer than any journal is resent. */
 const producerSilenceMs = 35 * 24 * 60 * 60_000;
@@ -80,8 +79,9 @@ class PartitionRun {
   private task: Task | null = null;
   private loop: RunLoop | null = null;
   private stopping = false;
-  private endPause: (() => void) | null = null;
-  private haltTold = false;
+  private rebuilds = 0;
+  private retryMs = retryDelayMs.first;
+  private wake = (): void => undefined;
 
   constructor(options: StatisticsWorkerOptions, partition: number) {
     this.options = options;
@@ -90,22 +90,13 @@ class PartitionRun {
   }
 
   async run(): Promise<void> {
-    let rebuilds = 0;
     while (!this.stopping) {
       try {
         await this.runOnce();
         return;
       } catch (error) {
         await this.closeStore();
-        if (isOutage(error)) {
-          this.haltFor(error);
-          await this.pause();
-        } else if (isStoreUnusable(error) && rebuilds < rebuildsMax) {
-          rebuilds += 1;
-          const movedTo = await this.options.setAside(this.folder);
-          const { partition, folder } = this;
-          this.log('warn', { err: error, partition, folder, movedTo }, 'store set aside, the numbers are folded anew');
-        } else {
+        if (!(await this.recoverFrom(error))) {
           this.haltFor(error);
           return;
         }
@@ -113,10 +104,33 @@ class PartitionRun {
     }
   }
 
-  private pause(): Promise<void> {
+  /** Makes another try possible, or says that there is no point in one. */
+  private async recoverFrom(error: unknown): Promise<boolean> {
+    const { partition, folder } = this;
+    if (isStoreUnusable(error) && this.rebuilds < rebuildsMax) {
+      this.rebuilds++;
+      const movedTo = await this.options.setAside(folder).catch((failure: unknown) => {
+        if ((failure as { readonly code?: unknown }).code === 'ENOENT') return null;
+        throw failure;
+      });
+      this.log('warn', { err: error, partition, folder, movedTo }, 'store set aside, the numbers are folded anew');
+      return true;
+    }
+    if (!isSystemError(error)) return false;
+    // While a disk stays full, every try fails alike: it is told once.
+    if (this.retryMs === retryDelayMs.first) {
+      this.log('warn', { err: error, partition, folder }, 'the store cannot be used now and is tried again');
+    }
+    this.options.send({ type: 'halted', partition, reason: remedyFor(error) });
+    await this.rest(this.retryMs);
+    this.retryMs = Math.min(this.retryMs * 2, retryDelayMs.max);
+    return true;
+  }
+
+  private rest(durationMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, outageRetryMs);
-      this.endPause = () => {
+      const timer = setTimeout(resolve, durationMs);
+      this.wake = () => {
         clearTimeout(timer);
         resolve();
       };
@@ -137,7 +151,10 @@ class PartitionRun {
       });
       this.task = task;
       this.tell(null);
-      const onCommit = (durationMs: number) => this.tell(durationMs);
+      const onCommit = (durationMs: number): void => {
+        this.retryMs = retryDelayMs.first;
+        this.tell(durationMs);
+      };
       this.loop = new RunLoop({ task, reader, clock: this.options.clock, onCommit });
       if (this.stopping) this.loop.stop();
       await this.loop.run();
@@ -154,18 +171,22 @@ class PartitionRun {
     this.store = null;
     this.task = null;
     this.loop = null;
-    await store?.close();
+    // A store that failed may fail to close; what it had committed is what the next opening finds.
+    await store?.close().catch(() => undefined);
   }
 
   read(request: Parameters<typeof readTaskStore>[1]) {
     if (this.store === null) return Promise.reject(new Error(`the store of partition ${this.partition} is not open`));
-    return readTaskStore(this.store, request);
+    return readTaskStore(this.store, request).catch((error: unknown) => {
+      if (isStoreUnusable(error)) this.loop?.abort(error);
+      throw error;
+    });
   }
 
   stop(): void {
     this.stopping = true;
     this.loop?.stop();
-    this.endPause?.();
+    this.wake();
   }
 
   tellCatchingUp(): void {
@@ -175,20 +196,15 @@ class PartitionRun {
   private tell(commitDurationMs: number | null): void {
     if (this.task === null) return;
     this.options.send({ type: 'progress', status: this.task.status(), commitDurationMs });
-    if (commitDurationMs !== null) this.haltTold = false;
   }
 
   private haltFor(error: unknown): void {
     const { partition } = this;
-    // While a disk stays full, every try fails alike: it is told once.
-    if (!this.haltTold) {
-      this.log(
-        'error',
-        { err: error, partition },
-        'the task has halted: redirects and the journal go on, the numbers do not',
-      );
-    }
-    this.haltTold = true;
+    this.log(
+      'error',
+      { err: error, partition },
+      'the task has halted: redirects and the journal go on, the numbers do not',
+    );
     this.options.send({ type: 'halted', partition, reason: remedyFor(error) });
   }
 
@@ -197,7 +213,7 @@ class PartitionRun {
     this.options.send({
       type: 'log',
       level,
-      fields: { ...fields, err: { type: err.name, message: err.message, stack: err.stack } },
+      fields: { ...fields, err: { name: err.name, message: err.message, stack: err.stack } },
       message,
     });
   }
@@ -212,11 +228,11 @@ function isStoreUnusable(error: unknown): boolean {
   );
 }
 
-/** Trouble of the disk, which may pass, as LevelDB and the system name it. Damage and misfit have types of their own. */
-function isOutage(error: unknown): boolean {
-  if (isStoreUnusable(error) || error instanceof LogDamaged || error instanceof OffsetOutOfRange) return false;
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  return code.startsWith('LEVEL_') || ['ENOSPC', 'EIO', 'EFBIG', 'EDQUOT', 'EMFILE', 'ENFILE', 'EROFS'].includes(code);
+/** A disk that is full or fails is tried again; what has no code of the system or of LevelDB is a defect or needs a person. */
+function isSystemError(error: unknown): boolean {
+  if (error instanceof LogDamaged || error instanceof OffsetOutOfRange || error instanceof StoreLocked) return false;
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' && /^(E[A-Z]+|LEVEL_\w+)$/.test(code);
 }
 
 function remedyFor(error: unknown): string {

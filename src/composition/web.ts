@@ -47,6 +47,8 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     journalDepth: () => journal.depth(),
     links: () => linkTable.size(),
     streams: () => liveTotals.size(),
+    foldCounts: () => adapters.foldCounts(),
+    journalFigures: () => adapters.journalFigures(),
   });
   adapters.onCommit((durationMs) => metrics.recordCommit(durationMs));
 

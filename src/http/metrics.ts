@@ -35,6 +35,17 @@ export interface MetricSources {
   journalDepth(): { readonly visits: number; readonly bytes: number };
   links(): number;
   streams(): number;
+  foldCounts(): FoldCounts;
+  journalFigures(): { readonly writeErrors: number; readonly lastSyncMs: number };
+}
+
+/** What became of the visits of the log: each was folded, known already, or could never be folded. */
+export interface FoldCounts {
+  readonly folded: number;
+  readonly duplicates: number;
+  /** Times that a producer's sequence skipped: visits were lost before they reached the log. */
+  readonly gaps: number;
+  readonly deadLetters: number;
 }
 
 export function createMetrics(sources: MetricSources): Metrics {
@@ -140,6 +151,26 @@ async function createRegistry(
         this.set({ topic: 'visits', partition: String(partition) }, nextOffset);
       }
     },
+  });
+  new Counter({
+    name: 'tallyhop_fold_records_total',
+    help: 'Visits of the log by what became of them: folded, duplicate, dead-letter; and gaps in the sequences of a producer.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset();
+      const { folded, duplicates, gaps, deadLetters } = sources.foldCounts();
+      this.inc({ outcome: 'folded' }, folded);
+      this.inc({ outcome: 'duplicate' }, duplicates);
+      this.inc({ outcome: 'gap' }, gaps);
+      this.inc({ outcome: 'dead-letter' }, deadLetters);
+    },
+  });
+  gauge('tallyhop_journal_write_errors', 'Writes of the journal that failed since the start.', () => {
+    return sources.journalFigures().writeErrors;
+  });
+  gauge('tallyhop_journal_sync_seconds', 'How long the last sync of the journal took.', () => {
+    return sources.journalFigures().lastSyncMs / 1000;
   });
   gauge(
     'tallyhop_lag_seconds',

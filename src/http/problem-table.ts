@@ -1,6 +1,7 @@
 /** The one table from refusals and outages to problems. A bug is what it does not know: 500, without a word of its inside. */
 import type { Refusal } from '../domain/refusal.ts';
 import { LogUnavailable } from '../ports/event-log.ts';
+import { StoreDamaged } from '../ports/state-store.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
 import { invalidInput, ProblemError } from './problem.ts';
 import { isoInstant } from './times.ts';
@@ -53,6 +54,9 @@ export function problemOfError(error: unknown, requestId: string): ProblemError 
       extensions: { progress: { fraction, recordsDone, recordsTotal } },
       ...retryAfter(2),
     });
+  }
+  if (error instanceof StoreDamaged) {
+    return new ProblemError('store-unavailable', 'What was asked for cannot be read now.', retryAfter(10));
   }
   if (error instanceof StatisticsUnavailable) {
     return new ProblemError('statistics-unavailable', 'The statistics cannot be read now.', retryAfter(2));

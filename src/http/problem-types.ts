@@ -140,7 +140,12 @@ export const problemTypes = {
   'redirect-unavailable': {
     status: 503,
     title: 'The link cannot be followed now',
-    help: 'The visit could not be recorded, or whether the link has visits left cannot be known now; a redirect that is not counted is never given. Try again after Retry-After seconds.',
+    help: 'Links cannot be read, the visit could not be recorded, or whether the link has visits left cannot be known now; a redirect that is not counted is never given. Try again after Retry-After seconds.',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'What was asked for cannot be read now',
+    help: 'A store was found damaged. Nothing is lost: it is folded anew from the log when the program starts again.',
   },
   'statistics-rebuilding': {
     status: 503,

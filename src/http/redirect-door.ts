@@ -46,14 +46,15 @@ export type RedirectDoor = (request: IncomingMessage, response: ServerResponse) 
 /** Tries to learn how much of a limited link is used before a request is told to come again. */
 const seedAttemptsMax = 3;
 
-/** While numbers cannot be known, every request for a limited link fails: one line a minute tells as much. */
-const seedWarningEveryMs = 60_000;
+/** While numbers or links cannot be read, every request for them fails: one line a minute tells as much. */
+const warningEveryMs = 60_000;
 
 export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
   const { linkTable, journal, limits, description, clock } = deps;
   let lastOwnHost: string | undefined;
   let headAnswers = 0;
   let seedWarningMs = Number.NEGATIVE_INFINITY;
+  let readingWarningMs = Number.NEGATIVE_INFINITY;
 
   /** The same few clients send the same Host: the last one that was found ours is compared first. */
   function isOwnHost(host: string | undefined): boolean {
@@ -85,8 +86,15 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     path: RedirectPath,
     seedAttempts: number,
   ): void {
-    const link = linkTable.find(path.code);
     const nowMs = clock.nowMs();
+    let link: Link | undefined;
+    try {
+      link = linkTable.find(path.code);
+    } catch (error) {
+      warnOfReading(error, startMs);
+      miss(request, response, startMs, 'unavailable', undefined, 1);
+      return;
+    }
     const gone = link === undefined ? 'not-found' : whyGone(link, nowMs);
     if (link === undefined || gone !== null) {
       // A code that is gone costs a guesser as much as one that never was, and over the limit both look the same.
@@ -150,13 +158,20 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     limits.seed(link.code).then(
       () => answer(request, response, startMs, path, seedAttempts + 1),
       (error: unknown) => {
-        if (startMs - seedWarningMs >= seedWarningEveryMs) {
+        if (startMs - seedWarningMs >= warningEveryMs) {
           seedWarningMs = startMs;
           deps.logger.warn({ err: error, code: link.code }, 'cannot know how many visits limited links have left');
         }
         miss(request, response, startMs, 'unavailable', link, 1);
       },
     );
+  }
+
+  /** A damaged or failing disk: whether the code has a link cannot be told, so the answer is neither a 404 nor a crash. */
+  function warnOfReading(error: unknown, nowMs: number): void {
+    if (nowMs - readingWarningMs < warningEveryMs) return;
+    readingWarningMs = nowMs;
+    deps.logger.error({ err: error }, 'links cannot be read: redirects are answered 503');
   }
 
   /** Compares the target's host and port, without the dot that may end a host; case and default ports are gone from it. */

@@ -10,8 +10,8 @@ export type RedirectMiss = keyof typeof redirectMissStatus;
  * - `loop`: the target is an address of this shortener by now (`BASE_URL` was changed after the creation). It is refused
  *   like a link that is gone, because following it leads nowhere.
  * - `too-many-misses`: this client asked for too many codes that lead nowhere; live links it still gets.
- * - `unavailable`: whether the link has visits left cannot be known now, or the visit could not be journaled: an
- *   uncounted redirect is never given.
+ * - `unavailable`: links cannot be read, whether the link has visits left cannot be known now, or the visit could not be
+ *   journaled: an uncounted redirect is never given.
  * - `misdirected`: the Host is not ours (RFC 9110 §15.5.20).
  */
 export const redirectMissStatus = {

@@ -19,7 +19,7 @@ export interface LinkTable {
   tags(): Promise<readonly TagCount[]>;
   /** Links in the table, deleted ones included. */
   size(): number;
-  /** Calls `listener` after each link event that was folded. Returns the function that ends it. */
+  /** Calls `listener` with the link after each effective event. Returns the function that ends it. */
   onChange(listener: (link: Link) => void): () => void;
 }
 

@@ -27,7 +27,8 @@ export interface KeyRange {
 export type StoreEntry = readonly [key: string, value: Uint8Array];
 
 export interface StateBatch {
-  put(key: string, value: Uint8Array): void;
+  /** The value is copied; a text is kept as UTF-8. */
+  put(key: string, value: Uint8Array | string): void;
   delete(key: string): void;
   /** Writes the batch in one atomic step. `sync` waits for the disk. Use a batch once. */
   write(options?: { readonly sync?: boolean }): Promise<void>;

@@ -18,8 +18,8 @@ export function createCodeFilter(): CodeFilter {
   // Double hashing (Kirsch and Mitzenmacher): probe i is first + i × second.
   return {
     add(code) {
-      let bit = hash(code, 0x811c9dc5);
-      const step = hash(code, 0x9747b28c) | 1;
+      let bit = hash(code);
+      const step = stepOf(bit);
       for (let probe = 0; probe < probes; probe += 1) {
         const at = bit & mask;
         words[at >>> 5] = (words[at >>> 5] ?? 0) | (1 << (at & 31));
@@ -27,8 +27,8 @@ export function createCodeFilter(): CodeFilter {
       }
     },
     mayHave(code) {
-      let bit = hash(code, 0x811c9dc5);
-      const step = hash(code, 0x9747b28c) | 1;
+      let bit = hash(code);
+      const step = stepOf(bit);
       for (let probe = 0; probe < probes; probe += 1) {
         const at = bit & mask;
         if (((words[at >>> 5] ?? 0) & (1 << (at & 31))) === 0) return false;
@@ -40,10 +40,15 @@ export function createCodeFilter(): CodeFilter {
 }
 
 /** FNV-1a with a final mix (MurmurHash3's), so that all bits depend on all characters. */
-function hash(text: string, seed: number): number {
-  let value = seed;
+function hash(text: string): number {
+  let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
   return value ^ (value >>> 16);
+}
+
+/** The second hash, from the first: another of its 32 bits would not tell more codes apart than the filter has room for. */
+function stepOf(first: number): number {
+  return Math.imul(first ^ (first >>> 15), 0x9e3779b1) | 1;
 }

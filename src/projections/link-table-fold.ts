@@ -5,26 +5,27 @@
 import { LRUCache } from 'lru-cache';
 import { evolve, type Link, type LinkEvent } from '../domain/link.ts';
 import { tagKey } from '../domain/link-input.ts';
-import type { CommandOutcome } from '../ports/link-table.ts';
+import type { CommandOutcome, FoldedEvent } from '../ports/link-table.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
-import { decodeLinkRow, encodeLinkRow } from '../serde/link-row.ts';
+import { encodeLinkEvent } from '../serde/link-event.ts';
+import { decodeCreation, decodeLinkRow, encodeCreatedLinkRow, encodeLinkRow } from '../serde/link-row.ts';
 import { createCodeFilter } from './link-table-code-filter.ts';
 import {
   behind,
   checkpointKey,
+  codeKey,
+  codePrefix,
+  creationOf,
   decodeOutcome,
   decodeTagCount,
   encodeCheckpoint,
   encodeHistoryRow,
   encodeOutcome,
   encodeTagCount,
-  eventKey,
   historyKey,
   type LinkTableCheckpoint,
   linkKey,
-  ordinalKey,
   ordinalOf,
-  ordinalPrefix,
   outcomeBucketMs,
   outcomeBucketPrefix,
   outcomeBucketsBefore,
@@ -43,16 +44,7 @@ const expiredOutcomesPerCommitMax = 1000;
 const filterEntriesPerRead = 2000;
 
 /** Rows of one commit: values, or null for a row to delete. */
-interface Rows {
-  /** Rows that the fold itself reads before they are written. */
-  readonly read: Map<string, RowValue | null>;
-  /** All others in the order of writing, keys and values side by side: cheaper, and most of the rows. */
-  readonly keys: string[];
-  readonly values: (RowValue | null)[];
-}
-
-const emptyRows = (): Rows => ({ read: new Map(), keys: [], values: [] });
-const countOf = (rows: Rows | null): number => (rows === null ? 0 : rows.read.size + rows.keys.length);
+type Rows = Map<string, RowValue | null>;
 
 export interface FoldedRecord {
   readonly link: Link | undefined;
@@ -61,17 +53,17 @@ export interface FoldedRecord {
 
 export interface LinkFold {
   find(code: string): Link | undefined;
-  /** As `find`, leaving the cache as it is: for long walks. */
-  peek(code: string): Link | undefined;
+  /** The link of an ordinal that an index names; leaves the cache as it is. */
+  at(ordinal: number): Link | undefined;
+  /** The creation of a link that was never changed since; undefined for all others, whose history rows hold it. */
+  creation(link: Link): FoldedEvent | undefined;
   outcomeOf(commandId: string): CommandOutcome | undefined;
   /** Whether this link leads or ever led to `url`. */
   everLedTo(link: Link, url: string): boolean;
   size(): number;
   nextOffset(partition: number): number;
-  /** Folds the record at `nextOffset(partition)`; `value` is copied. */
+  /** Folds the record at `nextOffset(partition)`; `value` is not kept. */
   fold(partition: number, event: LinkEvent, value: Buffer): FoldedRecord;
-  /** The events at these places, as they stand in the log. */
-  events(places: readonly EventPlace[]): Promise<Buffer[]>;
   /** Entries of `gt < key < lt`, rows that are not committed yet included. */
   range(query: RangeQuery): Promise<RangeAnswer>;
   /** Rows that are not on the disk yet. */
@@ -80,11 +72,6 @@ export interface LinkFold {
   commit(): Promise<void>;
   /** Reads the codes that the store holds into the filter for unknown ones. Until then unknown codes cost a read. */
   fillFilter(isWanted: () => boolean): Promise<void>;
-}
-
-export interface EventPlace {
-  readonly partition: number;
-  readonly offset: number;
 }
 
 export interface RangeQuery {
@@ -110,47 +97,31 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     maxSize: cachedLinksBytesMax,
     sizeCalculation: (link) => 300 + 2 * (link.url.length + (link.note?.length ?? 0)) + 60 * link.tags.length,
   });
-  const textScratch = Buffer.allocUnsafe(16 * 1024);
   let links = checkpoint.links;
   let filterIsComplete = links === 0;
-  let pending = emptyRows();
+  let pending: Rows = new Map();
   let committing: Rows | null = null;
   let hasExpiredOutcomes = true;
 
   function row(key: string): RowValue | undefined {
-    const newest = pending.read.get(key);
-    const newer = newest === undefined ? committing?.read.get(key) : newest;
+    const newest = pending.get(key);
+    const newer = newest === undefined ? committing?.get(key) : newest;
     if (newer === null) return undefined;
     return newer ?? store.getSync(key);
   }
 
-  /** Valid until the next call: a batch copies what is put. */
-  function encoded(text: string): Uint8Array {
-    if (text.length * 3 > textScratch.length) return Buffer.from(text);
-    return textScratch.subarray(0, textScratch.write(text));
-  }
-
-  function write(key: string, value: RowValue | null): void {
-    pending.keys.push(key);
-    pending.values.push(value);
-  }
-
-  /** What waits to be written, newest last. */
-  function* uncommitted(): Generator<readonly [key: string, value: RowValue | null]> {
-    for (const rows of committing === null ? [pending] : [committing, pending]) {
-      yield* rows.read;
-      for (const [index, key] of rows.keys.entries()) yield [key, rows.values[index] ?? null];
-    }
-  }
-
-  function isUncommitted(wanted: string): boolean {
-    return pending.keys.includes(wanted) || committing?.keys.includes(wanted) === true;
+  function at(ordinal: number): Link | undefined {
+    const bytes = row(linkKey(ordinal));
+    return bytes === undefined ? undefined : decodeLinkRow(ordinal, textOf(bytes));
   }
 
   function load(code: string): Link | undefined {
     if (filterIsComplete && !filter.mayHave(code)) return undefined;
-    const bytes = row(linkKey(code));
-    return bytes === undefined ? undefined : decodeLinkRow(code, textOf(bytes));
+    const bytes = row(codeKey(code));
+    if (bytes === undefined) return undefined;
+    const link = at(Number(textOf(bytes)));
+    if (link?.code !== code) throw new StoreDamaged(`the row of the link ${code} is missing`);
+    return link;
   }
 
   function find(code: string): Link | undefined {
@@ -180,30 +151,47 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     return times.length === 0 ? 0 : bucketOf(Math.min(...times)) - outcomeBucketsBefore;
   }
 
+  function creation(link: Link): FoldedEvent | undefined {
+    const bytes = row(linkKey(link.ordinal));
+    const event = bytes === undefined ? undefined : decodeCreation(textOf(bytes));
+    return event && { event, ...creationOf(link.ordinal, partitionCount), version: 1, effective: true };
+  }
+
   function countTag(tag: string, delta: 1 | -1): void {
     const key = tagCountKey(tag);
     const bytes = row(key);
     const before = bytes === undefined ? { name: tag, links: 0 } : decodeTagCount(bytes);
     const after = before.links + delta;
-    pending.read.set(key, after <= 0 ? null : encodeTagCount({ name: before.name, links: after }));
+    pending.set(key, after <= 0 ? null : encodeTagCount({ name: before.name, links: after }));
   }
 
-  function writeLink(before: Link | undefined, after: Link): void {
+  function writeLink(before: Link | undefined, after: Link, event: LinkEvent): void {
     const { code, ordinal } = after;
-    pending.read.set(linkKey(code), encodeLinkRow(after));
-    // Most new links are never asked for while many are folded: they enter the cache when they are.
-    if (before !== undefined) cache.set(code, after);
     if (before === undefined) {
       links += 1;
       filter.add(code);
-      write(ordinalKey(ordinal), code);
+      // Most new links are never asked for while many are folded: they enter the cache when they are.
+      pending.set(codeKey(code), String(ordinal));
+      pending.set(linkKey(ordinal), encodeCreatedLinkRow(after, event));
+    } else {
+      const created = creation(before);
+      if (created !== undefined) {
+        pending.set(historyKey(code, created.offset), encodeHistoryRow(created, encodeLinkEvent(created.event)));
+      }
+      cache.set(code, after);
+      pending.set(linkKey(ordinal), encodeLinkRow(after));
     }
-    if (before?.url !== after.url) write(urlKey(after.url, ordinal), code);
+    if (before?.url !== after.url) pending.set(urlKey(after.url, ordinal), code);
 
-    const tagsBefore = distinctTags(before?.tags);
+    if (before !== undefined || after.tags.length > 0) writeTags(before, after);
+  }
+
+  function writeTags(before: Link | undefined, after: Link): void {
+    const { code, ordinal } = after;
+    const tagsBefore = distinctTags(before?.tags ?? []);
     const tagsAfter = distinctTags(after.tags);
-    for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) write(taggedKey(tag, ordinal), null);
-    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) write(taggedKey(tag, ordinal), code);
+    for (const [key, tag] of tagsBefore) if (!tagsAfter.has(key)) pending.set(taggedKey(tag, ordinal), null);
+    for (const [key, tag] of tagsAfter) if (!tagsBefore.has(key)) pending.set(taggedKey(tag, ordinal), code);
     const countedBefore = before === undefined || before.deletedAt !== null ? noTags : tagsBefore;
     const countedAfter = after.deletedAt !== null ? noTags : tagsAfter;
     for (const [key, tag] of countedBefore) if (!countedAfter.has(key)) countTag(tag, -1);
@@ -214,21 +202,21 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     if (!hasExpiredOutcomes) return;
     const lt = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
     const expired = await store.range({ gte: outcomePrefix, lt, limit: expiredOutcomesPerCommitMax });
-    for (const [key] of expired) write(key, null);
+    for (const [key] of expired) pending.set(key, null);
     hasExpiredOutcomes = expired.length === expiredOutcomesPerCommitMax;
   }
 
   return {
     find,
-    peek: (code) => cache.peek(code) ?? load(code),
+    at,
+    creation,
     outcomeOf(commandId) {
       const newest = Math.max(...positions.map((each) => bucketOf(each.streamTimeMs)));
       return outcomeIn(newest, oldestLiveBucket(), commandId);
     },
     everLedTo(link, url) {
       if (link.url === url) return true;
-      const key = urlKey(url, link.ordinal);
-      return isUncommitted(key) || store.getSync(key) !== undefined;
+      return row(urlKey(url, link.ordinal)) !== undefined;
     },
     size: () => links,
     nextOffset: (partition) => positions[partition]?.nextOffset ?? 0,
@@ -252,35 +240,24 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
         if (known !== undefined && known.version !== null && known.code === code) after = before;
       }
       const effective = after !== undefined && after !== before;
-      if (effective) writeLink(before, after as Link);
+      if (effective) writeLink(before, after as Link, event);
       const version = after?.version ?? 0;
-      write(eventKey(partition, offset), Buffer.from(value));
       if (before !== undefined || !effective) {
-        write(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
+        pending.set(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }, value));
       }
       if (effective || known === undefined || known.version === null) {
         const outcome = { commandId: event.commandId, code, version: effective ? version : null, offset };
-        pending.read.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
+        pending.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
       }
       positions[partition] = { nextOffset: offset + 1, streamTimeMs };
       return { link: after, effective };
     },
-    async events(places) {
-      const keys = places.map(({ partition, offset }) => eventKey(partition, offset));
-      const wanted = new Set(keys);
-      const waiting = new Map<string, RowValue | null>();
-      for (const [key, value] of uncommitted()) if (wanted.has(key)) waiting.set(key, value);
-      const stored = await store.getMany(keys);
-      return keys.map((key, index) => {
-        const value = waiting.get(key) ?? stored[index];
-        if (value === undefined) throw new StoreDamaged(`the row ${key} of the link table is missing`);
-        return Buffer.from(value as Uint8Array);
-      });
-    },
     async range({ gt, lt, reverse, limit }) {
       // What is pending now counts, wherever the commit stands by the time the store answers.
       const newer: (readonly [string, RowValue | null])[] = [];
-      for (const entry of uncommitted()) if (entry[0] > gt && entry[0] < lt) newer.push(entry);
+      for (const rows of committing === null ? [pending] : [committing, pending]) {
+        for (const entry of rows) if (entry[0] > gt && entry[0] < lt) newer.push(entry);
+      }
       const stored = await store.range({ gt, lt, reverse, limit });
       const last = stored.length === limit ? stored.at(-1)?.[0] : undefined;
       const merged = new Map<string, RowValue | null>(stored);
@@ -292,38 +269,33 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       entries.sort(([left], [right]) => (left < right === reverse ? 1 : -1));
       return { entries, next: last };
     },
-    uncommittedRows: () => countOf(pending) + countOf(committing),
+    uncommittedRows: () => pending.size + (committing?.size ?? 0),
     async commit() {
       if (committing === null) {
         await expireOutcomes();
-        if (countOf(pending) === 0) return;
+        if (pending.size === 0) return;
         const { schema, logId } = checkpoint;
         const now: LinkTableCheckpoint = { schema, logId, partitions: [...positions], links };
-        write(checkpointKey, encodeCheckpoint(now));
+        pending.set(checkpointKey, encodeCheckpoint(now));
         committing = pending;
-        pending = emptyRows();
+        pending = new Map();
       }
       const batch = store.batch();
       const liveOutcomes = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
-      const put = (key: string, value: RowValue | null): void => {
+      for (const [key, value] of committing) {
         if (value === null) batch.delete(key);
-        else batch.put(key, typeof value === 'string' ? encoded(value) : value);
-      };
-      for (const [key, value] of committing.read) {
-        // An outcome that is out of reach already: most of them, when years of events are folded anew.
-        if (key < liveOutcomes && key.startsWith(outcomePrefix)) continue;
-        put(key, value);
+        // Not an outcome that is out of reach already: most of them, when years of events are folded anew.
+        else if (key >= liveOutcomes || !key.startsWith(outcomePrefix)) batch.put(key, value);
       }
-      for (const [index, key] of committing.keys.entries()) put(key, committing.values[index] ?? null);
       // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
       await batch.write();
       committing = null;
     },
     async fillFilter(isWanted) {
-      let gt = ordinalPrefix;
+      let gt = codePrefix;
       while (!filterIsComplete && isWanted()) {
-        const chunk = await store.range({ gt, lt: behind(ordinalPrefix), limit: filterEntriesPerRead });
-        for (const [, value] of chunk) filter.add(textOf(value));
+        const chunk = await store.range({ gt, lt: behind(codePrefix), limit: filterEntriesPerRead });
+        for (const [key] of chunk) filter.add(key.slice(codePrefix.length));
         gt = chunk.at(-1)?.[0] ?? gt;
         // Codes folded meanwhile are added by the fold itself.
         if (chunk.length < filterEntriesPerRead) filterIsComplete = true;
@@ -335,7 +307,6 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
 const noTags: ReadonlyMap<string, string> = new Map();
 
 /** By the form in which tags are compared; the last spelling stays. */
-function distinctTags(tags: readonly string[] | undefined): ReadonlyMap<string, string> {
-  if (tags === undefined || tags.length === 0) return noTags;
+function distinctTags(tags: readonly string[]): ReadonlyMap<string, string> {
   return new Map(tags.map((tag) => [tagKey(tag), tag]));
 }

@@ -4,10 +4,11 @@
  */
 import { hash } from 'node:crypto';
 import { tagKey } from '../domain/link-input.ts';
-import type { CommandOutcome, TagCount } from '../ports/link-table.ts';
+import type { CommandOutcome, FoldedEvent, TagCount } from '../ports/link-table.ts';
+import { decodeLinkEvent } from '../serde/link-event.ts';
 
 /** Raise it when a row's form or the fold changes: stores of another version are set aside and folded anew. */
-export const linkTableSchema = 1;
+export const linkTableSchema = 2;
 
 export const checkpointKey = '!checkpoint';
 
@@ -15,10 +16,13 @@ export const checkpointKey = '!checkpoint';
 export const outcomeBucketMs = 24 * 60 * 60 * 1000;
 export const outcomeBucketsBefore = 2;
 
-export const linkKey = (code: string): string => `l/${code}`;
+/** Links in order of creation: these rows are the bulk of the bytes, and LevelDB never has to sort new ones. */
+export const linkPrefix = 'l/';
+export const linkKey = (ordinal: number): string => linkPrefix + fixedWidth(ordinal);
 
-export const ordinalPrefix = 'o/';
-export const ordinalKey = (ordinal: number): string => ordinalPrefix + fixedWidth(ordinal);
+/** The ordinal of a code's link. */
+export const codePrefix = 'n/';
+export const codeKey = (code: string): string => codePrefix + code;
 
 /** Every link that leads or ever led to the URL. */
 export const urlPrefix = (url: string): string => `u/${digest(url)}/`;
@@ -30,11 +34,7 @@ export const taggedKey = (tag: string, ordinal: number): string => tagPrefix(tag
 export const tagCountPrefix = 'c/';
 export const tagCountKey = (tag: string): string => tagCountPrefix + digest(tagKey(tag));
 
-/** Events in the order of the log: these rows are the bulk of the bytes, and LevelDB never has to sort them. */
-export const eventKey = (partition: number, offset: number): string =>
-  `e/${fixedWidth(partition)}/${fixedWidth(offset)}`;
-
-/** The events of a link but its creation, whose offset follows from the ordinal. */
+/** The events of a link. Of one that was never changed the creation is left out: it stands in the link's row. */
 export const historyPrefix = (code: string): string => `h/${code}/`;
 export const historyKey = (code: string, offset: number): string => historyPrefix(code) + fixedWidth(offset);
 
@@ -70,26 +70,26 @@ export function ordinalOf(partition: number, offset: number, partitionCount: num
   return offset * partitionCount + partition + 1;
 }
 
-export interface HistoryRow {
-  readonly partition: number;
-  readonly offset: number;
-  readonly version: number;
-  readonly effective: boolean;
-}
-
-/** What the creation of a link would say if it had a row of its own. */
-export function creationOf(ordinal: number, partitionCount: number): HistoryRow {
+/** The place of a link's creation in the log. */
+export function creationOf(ordinal: number, partitionCount: number): { partition: number; offset: number } {
   const partition = (ordinal - 1) % partitionCount;
-  return { partition, offset: (ordinal - 1 - partition) / partitionCount, version: 1, effective: true };
+  return { partition, offset: (ordinal - 1 - partition) / partitionCount };
 }
 
-export function encodeHistoryRow(row: HistoryRow): string {
-  return `${row.partition},${row.offset},${row.version},${row.effective ? 1 : 0}`;
+/** `event` is the value of the record. */
+export function encodeHistoryRow(folded: Omit<FoldedEvent, 'event'>, event: Buffer): string {
+  return `${folded.partition},${folded.offset},${folded.version},${folded.effective ? 1 : 0},${event.toString()}`;
 }
 
-export function decodeHistoryRow(value: RowValue): HistoryRow {
-  const [partition = 0, offset = 0, version = 0, effective = 0] = textOf(value).split(',').map(Number);
-  return { partition, offset, version, effective: effective === 1 };
+export function decodeHistoryRow(value: RowValue): FoldedEvent {
+  const [head, partition, offset, version, effective] = /^(\d+),(\d+),(\d+),([01]),/.exec(textOf(value)) ?? [];
+  return {
+    event: decodeLinkEvent(Buffer.from(textOf(value).slice(head?.length))),
+    partition: Number(partition),
+    offset: Number(offset),
+    version: Number(version),
+    effective: effective === '1',
+  };
 }
 
 export function encodeOutcome(outcome: CommandOutcome): string {

@@ -18,21 +18,20 @@ import type { CodeEntry, FoldedEvent, LinkIndexes, LinkScan, LinkTable, TagCount
 import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { decodeLinkEvent } from '../serde/link-event.ts';
+import { decodeLinkRow, decodeLinkRowCode } from '../serde/link-row.ts';
 import { createLinkFold, type LinkFold } from './link-table-fold.ts';
 import {
   behind,
   checkpointKey,
-  creationOf,
   decodeCheckpoint,
   decodeHistoryRow,
   decodeTagCount,
   fixedWidth,
-  type HistoryRow,
   historyKey,
   historyPrefix,
   type LinkTableCheckpoint,
+  linkPrefix,
   linkTableSchema,
-  ordinalPrefix,
   type RowValue,
   tagCountPrefix,
   tagPrefix,
@@ -87,10 +86,10 @@ export class LinksTopicParked extends Error {
   }
 }
 
-const loadReadBytes = 1024 * 1024;
+const loadReadBytes = 256 * 1024;
 const liveReadBytes = 128 * 1024;
 /** A commit is begun at this many rows while the table is loaded; twice as many may be in memory. */
-const rowsPerCommit = 8_000;
+const rowsPerCommit = 2_000;
 const waitForRecordsMs = 1000;
 const retryDelayMs = 1000;
 const scanEntriesPerRead = 1000;
@@ -297,7 +296,7 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
 
   function prefixOf({ url, tag }: LinkScan): string {
     if (url !== undefined) return urlPrefix(url);
-    return tag === undefined ? ordinalPrefix : tagPrefix(tag);
+    return tag === undefined ? linkPrefix : tagPrefix(tag);
   }
 
   async function* entriesOf(prefix: string, query: LinkScan): AsyncGenerator<readonly (readonly [string, RowValue])[]> {
@@ -364,33 +363,34 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     },
     async history(code, afterOffset, limit) {
       const prefix = historyPrefix(code);
-      const rows: HistoryRow[] = [];
+      // By offset: a link that is changed meanwhile gets a row for its creation.
+      const found = new Map<number, FoldedEvent>();
       const link = fold.find(code);
-      if (link !== undefined) {
-        const creation = creationOf(link.ordinal, partitionCount);
-        if (creation.offset > afterOffset) rows.push(creation);
-      }
+      const creation = link && fold.creation(link);
+      if (creation !== undefined && creation.offset > afterOffset) found.set(creation.offset, creation);
       const lt = behind(prefix);
       for (let gt = afterOffset < 0 ? prefix : historyKey(code, afterOffset); ; ) {
         const { entries, next } = await fold.range({ gt, lt, reverse: false, limit });
-        for (const [, value] of entries) rows.push(decodeHistoryRow(value));
-        if (next === undefined || rows.length >= limit) break;
+        for (const [, value] of entries) {
+          const folded = decodeHistoryRow(value);
+          found.set(folded.offset, folded);
+        }
+        if (next === undefined || found.size >= limit) break;
         gt = next;
       }
-      rows.sort((left, right) => left.offset - right.offset);
-      const wanted = rows.slice(0, limit);
-      const events = await fold.events(wanted);
-      return wanted.map((row, index): FoldedEvent => ({ event: decodeLinkEvent(events[index] as Buffer), ...row }));
+      return [...found.values()].sort((left, right) => left.offset - right.offset).slice(0, limit);
     },
     async scan(query) {
       const { url, tag } = query;
       const found: Link[] = [];
       const wantedTag = tag === undefined ? undefined : tagKey(tag);
-      for await (const entries of entriesOf(prefixOf(query), query)) {
-        for (const [, bytes] of entries) {
-          const link = fold.peek(textOf(bytes));
+      const prefix = prefixOf(query);
+      for await (const entries of entriesOf(prefix, query)) {
+        for (const [key, value] of entries) {
+          const ordinal = ordinalIn(key, prefix);
+          const link = prefix === linkPrefix ? decodeLinkRow(ordinal, textOf(value)) : fold.at(ordinal);
           if (link === undefined) continue;
-          // The index of URLs holds past targets too, and a link may change while the index is read.
+          // The index of URLs holds past targets too, and a link may change while an index is read.
           if (url !== undefined && link.url !== url) continue;
           if (wantedTag !== undefined && !link.tags.some((each) => tagKey(each) === wantedTag)) continue;
           found.push(link);
@@ -403,8 +403,9 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
       const found: CodeEntry[] = [];
       const prefix = prefixOf(query);
       for await (const entries of entriesOf(prefix, query)) {
-        for (const [key, code] of entries) {
-          found.push({ code: textOf(code), ordinal: Number.parseInt(key.slice(prefix.length), 16) });
+        for (const [key, value] of entries) {
+          const code = prefix === linkPrefix ? decodeLinkRowCode(textOf(value)) : textOf(value);
+          found.push({ code, ordinal: ordinalIn(key, prefix) });
           if (found.length === query.limit) return found;
         }
       }
@@ -462,6 +463,10 @@ async function openUsableStore(options: LinkTableOptions): Promise<StateStore> {
   options.logger.warn({ reason }, 'the store of the link table cannot be used: it is set aside and folded anew');
   await options.setStoreAside(reason);
   return await options.openStore();
+}
+
+function ordinalIn(key: string, prefix: string): number {
+  return Number.parseInt(key.slice(prefix.length), 16);
 }
 
 /** Nothing that trying again would change. */

@@ -4,7 +4,7 @@ import { type Link, statusOf } from '../domain/link.ts';
 import { tagKey } from '../domain/link-input.ts';
 import type { VisitTotals } from '../domain/statistics.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { LinkIndexes, LinkScan, LinkTable } from '../ports/link-table.ts';
+import type { CodeEntry, LinkIndexes, LinkScan, LinkTable } from '../ports/link-table.ts';
 import type { Position, StatisticsReadModel } from '../ports/statistics-read-model.ts';
 import { viewOf } from './get-link.ts';
 import type { LinkStatus, LinkView } from './link-view.ts';
@@ -44,7 +44,7 @@ export interface ListLinksDependencies {
   readonly clock: Clock;
 }
 
-const chunkMax = 1000;
+const chunkMax = 500;
 const totalsMaxAgeMs = 1000;
 
 interface Candidate extends ListCursor {
@@ -72,23 +72,32 @@ export function createListLinks({ linkTable, statistics, clock }: ListLinksDepen
     }
   }
 
-  /** The best of all candidates; only those that may come into the page are read. */
+  /**
+   * The best of all candidates. They come in the order that decides between equals, so that of the many links without a
+   * visit no more are looked at than the page holds.
+   */
   async function byVisits(query: ListLinksQuery): Promise<Candidate[]> {
     const totals = await statistics.everyTotal(totalsMaxAgeMs);
     const sign = query.order === 'desc' ? -1 : 1;
     const compare = (left: ListCursor, right: ListCursor): number =>
       sign * (left.value - right.value || left.ordinal - right.ordinal);
     const best: Candidate[] = [];
+    const isFiltered = query.q !== undefined || query.status !== undefined;
     for (let afterOrdinal: number | undefined; ; ) {
-      const entries = await linkTable.scanCodes(scanOf(query, false, afterOrdinal, chunkMax));
-      for (const { code, ordinal } of entries) {
+      const scan = scanOf(query, query.order === 'desc', afterOrdinal, chunkMax);
+      // With a filter nearly every link is needed, without one nearly none.
+      const entries: readonly (CodeEntry | Link)[] = await (isFiltered
+        ? linkTable.scan(scan)
+        : linkTable.scanCodes(scan));
+      for (const entry of entries) {
+        const { code, ordinal } = entry;
         const visits = totals.get(code);
         const value = (query.sort === 'visits' ? visits?.total : visits?.lastVisitAt) ?? 0;
         const place = { value, ordinal };
         if (query.after !== undefined && compare(place, query.after) <= 0) continue;
         const last = best.length > query.limit ? best.at(-1) : undefined;
         if (last !== undefined && compare(place, last) > 0) continue;
-        const link = linkTable.find(code);
+        const link = 'url' in entry ? entry : linkTable.find(code);
         if (link === undefined || !matches(query, link, visits, clock.nowMs())) continue;
         best.splice(insertionPoint(best, place, compare), 0, { ...place, link });
         if (best.length > query.limit + 1) best.pop();

@@ -1,11 +1,17 @@
-/** A link as a row of the link table's store: a positional JSON array, without the code, which is in the row's key. */
-import type { Link, LinkKind } from '../domain/link.ts';
+/**
+ * A link as a row of the link table's store: a positional JSON array, without the ordinal, which is in the row's key. The
+ * row of a link that was never changed is its creation too: it says what the event said beside the link.
+ */
+import type { Link, LinkEvent, LinkKind } from '../domain/link.ts';
 
-type Row = readonly [
+/** What a creation says that is not in the link it makes. */
+export type CreationEnvelope = Pick<LinkEvent, 'id' | 'by' | 'commandId'>;
+
+type LinkMembers = [
+  code: string,
   url: string,
   version: number,
   kind: LinkKind,
-  ordinal: number,
   createdAt: number,
   updatedAt: number,
   expiresAt: number | null,
@@ -15,14 +21,26 @@ type Row = readonly [
   disabled: 0 | 1,
   deletedAt: number | null,
 ];
+type Row = [...LinkMembers, ...([id: string, by: string, commandId: string] | [])];
+
+/** The row of a link that `creation` made and nothing changed since. About 200 bytes for a usual link. */
+export function encodeCreatedLinkRow(link: Link, { id, by, commandId }: CreationEnvelope): string {
+  const row: unknown[] = membersOf(link);
+  row.push(id, by, commandId);
+  return JSON.stringify(row);
+}
 
 /** About 150 bytes for a usual link. Change the table's schema version when the form changes. */
 export function encodeLinkRow(link: Link): string {
-  const row: Row = [
+  return JSON.stringify(membersOf(link));
+}
+
+function membersOf(link: Link): LinkMembers {
+  return [
+    link.code,
     link.url,
     link.version,
     link.kind,
-    link.ordinal,
     link.createdAt,
     link.updatedAt,
     link.expiresAt,
@@ -32,17 +50,16 @@ export function encodeLinkRow(link: Link): string {
     link.disabled ? 1 : 0,
     link.deletedAt,
   ];
-  return JSON.stringify(row);
 }
 
 /** The text is trusted: the store verifies that it is what was written. */
-export function decodeLinkRow(code: string, text: string): Link {
+export function decodeLinkRow(ordinal: number, text: string): Link {
   const row = JSON.parse(text) as Row;
   return {
-    code,
-    url: row[0],
-    version: row[1],
-    kind: row[2],
+    code: row[0],
+    url: row[1],
+    version: row[2],
+    kind: row[3],
     createdAt: row[4],
     updatedAt: row[5],
     expiresAt: row[6],
@@ -51,6 +68,20 @@ export function decodeLinkRow(code: string, text: string): Link {
     note: row[9],
     disabled: row[10] === 1,
     deletedAt: row[11],
-    ordinal: row[3],
+    ordinal,
   };
+}
+
+/** The code alone, without reading the rest: codes hold nothing that JSON escapes. */
+export function decodeLinkRowCode(text: string): string {
+  return text.slice(2, text.indexOf('"', 2));
+}
+
+/** The creation of a link that was never changed; undefined for the row of a changed one. */
+export function decodeCreation(text: string): LinkEvent | undefined {
+  const row = JSON.parse(text) as Row;
+  if (row.length !== 15) return undefined;
+  const [code, url, , kind, at, , expiresAt, maxVisits, tags, note, , , id, by, commandId] = row;
+  const facts = { kind, url, expiresAt, maxVisits, tags, note };
+  return { id, code, at, by, commandId, expectedVersion: 0, type: 'LinkCreated', ...facts };
 }

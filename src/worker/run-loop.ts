@@ -48,7 +48,7 @@ export class RunLoop {
   private lastCommitAtMs: number;
   private lastCommitDurationMs = 0;
   private commit: Promise<void> | null = null;
-  private commitError: unknown = null;
+  private failure: unknown = null;
 
   constructor(options: RunLoopOptions) {
     this.options = options;
@@ -62,8 +62,8 @@ export class RunLoop {
     while (!this.stopping) {
       const { nextOffset, committedOffset } = task.status();
       const records = await reader.read(nextOffset, this.policy.readBytes);
+      if (this.failure !== null) throw this.failure;
       if (records.length > 0) task.fold(records);
-      if (this.commitError !== null) throw this.commitError;
       const uncommitted = task.status().nextOffset > committedOffset;
       const sinceMs = clock.monotonicMs() - this.lastCommitAtMs;
       if (records.length > 0) {
@@ -77,12 +77,17 @@ export class RunLoop {
       else await reader.waitFor(nextOffset, uncommitted ? Math.ceil(restMs) : this.policy.waitMs);
     }
     if (this.commit !== null) await this.commit;
-    if (this.commitError !== null) throw this.commitError;
+    if (this.failure !== null) throw this.failure;
   }
 
   /** Ends {@link run} after the records in hand; the caller then closes the task, which commits them. */
   stop(): void {
     this.stopping = true;
+  }
+
+  /** Ends {@link run} with `error`: for what was found out beside the loop, as by a reader of the store. */
+  abort(error: unknown): void {
+    this.failure ??= error;
   }
 
   private isDue(sinceMs: number): boolean {
@@ -96,7 +101,7 @@ export class RunLoop {
   /** Waits for the commit before, then starts one and lets it run beside the fold. */
   private async startCommit(): Promise<void> {
     if (this.commit !== null) await this.commit;
-    if (this.commitError !== null) throw this.commitError;
+    if (this.failure !== null) throw this.failure;
     const startedAtMs = this.options.clock.monotonicMs();
     this.lastCommitAtMs = startedAtMs;
     this.commit = this.options.task.commit().then(
@@ -107,7 +112,7 @@ export class RunLoop {
       },
       (error: unknown) => {
         this.commit = null;
-        this.commitError = error;
+        this.failure = error;
       },
     );
   }

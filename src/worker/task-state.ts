@@ -1,20 +1,17 @@
 /**
  * The life of a task:
  *
- *   created ──► catching-up ──► running ──► closed
- *      │             │             │          ▲
- *      └─────────────┴──► halted ◄─┴──────────┘
+ *   catching-up ──► running ──► closed
+ *        └───────────────────────▲
  *
  * `catching-up` lasts until the log's end as it was when the store was opened is folded: until then a number could be smaller
- * than one shown before, so nothing is read. `halted` needs a person; it keeps its store closed and its place in the log.
+ * than one shown before, so nothing is read. A task that fails is dropped as it is: its store says where it stood.
  */
-export type TaskState = 'created' | 'catching-up' | 'running' | 'closed' | 'halted';
+export type TaskState = 'catching-up' | 'running' | 'closed';
 
 const allowed: Readonly<Record<TaskState, readonly TaskState[]>> = {
-  created: ['catching-up', 'halted', 'closed'],
-  'catching-up': ['running', 'halted', 'closed'],
-  running: ['halted', 'closed'],
-  halted: ['closed'],
+  'catching-up': ['running', 'closed'],
+  running: ['closed'],
   closed: [],
 };
 

@@ -45,7 +45,7 @@ export class Task {
   readonly openedAtOffset: number;
   /** The log's end when the task was opened. */
   readonly readableFromOffset: number;
-  private state: TaskState = 'created';
+  private state: TaskState = 'catching-up';
   private readonly options: TaskOptions;
   private readonly watermarks: ProducerWatermarks;
   private readonly dirtyRows = new DirtyRows();
@@ -71,7 +71,6 @@ export class Task {
     this.processor = options.topology.createProcessor({
       rows: (codec) => new VersionedRows(options.store, codec, this.dirtyRows, written),
     });
-    this.state = transition(this.state, 'catching-up');
     this.noteReadable();
   }
 
@@ -213,13 +212,9 @@ export class Task {
     };
   }
 
-  halt(): void {
-    this.state = transition(this.state, 'halted');
-  }
-
   /** Commits what is folded and ends the task. The store stays the caller's to close. */
   async close(): Promise<void> {
-    if (this.state !== 'halted') await this.commit();
+    await this.commit();
     this.state = transition(this.state, 'closed');
   }
 }

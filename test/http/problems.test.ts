@@ -6,6 +6,7 @@ import { problemOfError, problemOfRefusal } from '../../src/http/problem-table.t
 import { problemTypes } from '../../src/http/problem-types.ts';
 import type { RedirectMiss } from '../../src/http/redirect-miss.ts';
 import { LogDamaged, LogUnavailable } from '../../src/ports/event-log.ts';
+import { StoreDamaged } from '../../src/ports/state-store.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../src/ports/statistics-read-model.ts';
 import { type HttpHarness, startHttp } from '../support/http-harness.ts';
 
@@ -29,6 +30,7 @@ describe('the table of problems', () => {
     [new LogUnavailable('x'), 503, '2'],
     [new StatisticsRebuilding({ fraction: 0.5, recordsDone: 1, recordsTotal: 2 }), 503, '2'],
     [new StatisticsUnavailable('x'), 503, '2'],
+    [new StoreDamaged('x'), 503, '10'],
     [new LogDamaged('file', 1, 'x'), 500, undefined],
     [new TypeError('x'), 500, undefined],
     [Object.assign(new Error('x'), { status: 413 }), 413, undefined],

@@ -42,6 +42,7 @@ class World {
   readonly misses = { left: Number.POSITIVE_INFINITY };
   limits: VisitLimits = { take: () => 'taken', seed: () => Promise.resolve(), giveBack: () => {} };
   journalError: Error | null = null;
+  readError: Error | null = null;
   /** Holds the callbacks of the journal back until it is called. */
   heldBack: (() => void)[] | null = null;
   nowMs = nowMs;
@@ -55,11 +56,16 @@ class World {
       debug: () => {},
       info: () => {},
       warn: (_fields: object, message: string) => void this.warnings.push(message),
-      error: () => {},
+      error: (_fields: object, message: string) => void this.warnings.push(message),
       child: () => logger,
     };
     const door = createRedirectDoor({
-      linkTable: { find: (code) => this.links.get(code) },
+      linkTable: {
+        find: (code) => {
+          if (this.readError !== null) throw this.readError;
+          return this.links.get(code);
+        },
+      },
       journal: { producerId: 'producer', append: (code, value, done) => this.append(code, value, done) },
       limits: {
         take: (code, max) => this.limits.take(code, max),
@@ -532,6 +538,22 @@ describe('the redirect door', () => {
       expect((await world.get('/abc1234')).status).toBe(410);
       expect(state.left).toBe(5);
     });
+  });
+
+  it('answers 503, neither 404 nor a crash, when links cannot be read, and says so once a minute', async () => {
+    world.links.set('abc1234', linkTo('https://example.com/'));
+    world.readError = new Error('a row fails its checksum');
+
+    for (const path of ['/abc1234', '/unknown']) {
+      const answer = await world.get(path);
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).toBe('1');
+    }
+
+    expect(world.warnings).toEqual(['links cannot be read: redirects are answered 503']);
+    expect(world.journaled).toEqual([]);
+    world.readError = null;
+    expect((await world.get('/abc1234')).status).toBe(302);
   });
 
   it('answers 503 rather than an uncounted 302 when the journal fails', async () => {

@@ -273,11 +273,11 @@ describe('the link table', () => {
     expect(table.find('two')?.code).toBe('two');
     expect((await table.scan({ descending: false, limit: 5 })).map(({ code }) => code)).toEqual(['one', 'two']);
     expect((await table.history('one', -1, 5)).length).toBe(1);
-    expect(store.getSync('l/one')).toBeUndefined();
+    expect(store.getSync('n/one')).toBeUndefined();
     failing = false;
     await table.close();
-    expect(store.getSync('l/one')).toBeDefined();
-    expect(store.getSync('l/two')).toBeDefined();
+    expect(store.getSync('n/one')).toBeDefined();
+    expect(store.getSync('n/two')).toBeDefined();
   });
 
   it('reports the progress of loading up to the whole', async () => {

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
-import type { Link } from '../../src/domain/link.ts';
-import { decodeLinkRow, encodeLinkRow } from '../../src/serde/link-row.ts';
+import { evolve, type Link } from '../../src/domain/link.ts';
+import {
+  decodeCreation,
+  decodeLinkRow,
+  decodeLinkRowCode,
+  encodeCreatedLinkRow,
+  encodeLinkRow,
+} from '../../src/serde/link-row.ts';
+import { linkEvents } from '../support/link-arbitraries.ts';
 
 describe('the row of a link', () => {
   it('gives back every link as it was', () => {
@@ -20,6 +27,27 @@ describe('the row of a link', () => {
       deletedAt: fc.option(time),
       ordinal: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
     });
-    fc.assert(fc.property(link, (each) => expect(decodeLinkRow(each.code, encodeLinkRow(each))).toEqual(each)));
+    fc.assert(
+      fc.property(link, (each) => {
+        const row = encodeLinkRow(each);
+        expect(decodeLinkRow(each.ordinal, row)).toEqual(each);
+        expect(decodeLinkRowCode(row)).toBe(each.code);
+        expect(decodeCreation(row)).toBeUndefined();
+      }),
+    );
+  });
+
+  it('gives back the creation of a link that was never changed, whole', () => {
+    fc.assert(
+      fc.property(linkEvents, fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (event, ordinal) => {
+        const creation = { ...event, expectedVersion: 0 };
+        const link = evolve(undefined, creation, ordinal);
+        fc.pre(link !== undefined);
+        const row = encodeCreatedLinkRow(link, creation);
+        expect(decodeCreation(row)).toEqual(creation);
+        expect(decodeLinkRow(ordinal, row)).toEqual(link);
+        expect(decodeLinkRowCode(row)).toBe(link.code);
+      }),
+    );
   });
 });

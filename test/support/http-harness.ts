@@ -44,6 +44,8 @@ export async function startHttp(settings: HarnessSettings = {}): Promise<HttpHar
     journalDepth: () => ({ visits: 0, bytes: 0 }),
     links: linkTable.size,
     streams: liveTotals.size,
+    foldCounts: () => ({ folded: 7, duplicates: 1, gaps: 0, deadLetters: 0 }),
+    journalFigures: () => ({ writeErrors: 0, lastSyncMs: 2 }),
   });
   const options: AppOptions = {
     application,

@@ -21,6 +21,12 @@ export interface ProgramOptions {
   readonly readyTimeoutMs?: number;
 }
 
+/** A start that came to its end. */
+export interface ProgramRun extends ProgramExit {
+  /** All that it wrote to both outputs. */
+  readonly output: string;
+}
+
 export interface ProgramExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -50,6 +56,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const entry = join(root, 'dist', 'main.js');
 const outputMaxCharacters = 65_536;
 const pollMs = 20;
+const refusalTimeoutMs = 20_000;
 
 /** Starts the program and resolves when `/readyz` answers 200. */
 export async function startProgram(options: ProgramOptions = {}): Promise<RunningProgram> {
@@ -72,16 +79,12 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
   let exit: Promise<ProgramExit>;
 
   async function start(): Promise<void> {
-    // Nothing of the developer's own settings reaches the program.
-    const inherited = Object.fromEntries(
-      ['PATH', 'HOME', 'TMPDIR', 'SystemRoot'].map((name) => [name, process.env[name]]),
-    );
-    const started = spawn(process.execPath, [entry], { cwd: root, env: { ...inherited, ...settings }, stdio: 'pipe' });
+    const started = spawnProgram(settings);
     const take = (text: Buffer) => {
       output = (output + text.toString()).slice(-outputMaxCharacters);
     };
-    started.stdout.on('data', take);
-    started.stderr.on('data', take);
+    started.stdout?.on('data', take);
+    started.stderr?.on('data', take);
     child = started;
     exit = once(started, 'exit').then(([code, signal]): ProgramExit => ({ code, signal }));
     await untilReady();
@@ -144,6 +147,37 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
       if (isTemporary) await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Starts the program where it should refuse, and resolves when it has ended. Fails, and ends it, when it goes on running.
+ * Settings are those of {@link startProgram}; without a `dataDir` the folder is a temporary one.
+ */
+export async function runRefusedProgram(options: ProgramOptions = {}): Promise<ProgramRun> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'tallyhop-')));
+  const port = String(await freePort());
+  const child = spawnProgram({ HOST: '127.0.0.1', LOG_LEVEL: 'warn', PORT: port, DATA_DIR: dataDir, ...options.env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (text: Buffer) => {
+      output += text.toString();
+    });
+  }
+  const timer = setTimeout(() => child.kill('SIGKILL'), refusalTimeoutMs);
+  // Not `exit`: what it wrote last may still be in the pipes then.
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+  if (signal === 'SIGKILL') throw new Error(`the program was expected to refuse, and went on running:\n${output}`);
+  return { code, signal, output };
+}
+
+function spawnProgram(settings: Readonly<Record<string, string | undefined>>): ChildProcess {
+  // Nothing of the developer's own settings reaches the program.
+  const inherited = Object.fromEntries(
+    ['PATH', 'HOME', 'TMPDIR', 'SystemRoot'].map((name) => [name, process.env[name]]),
+  );
+  return spawn(process.execPath, [entry], { cwd: root, env: { ...inherited, ...settings }, stdio: 'pipe' });
 }
 
 function hasEnded(child: ChildProcess): boolean {

@@ -15,13 +15,14 @@ export class TestLinkTable implements LinkTable {
   fold(partition: number, record: LogRecord): void {
     const event = decodeLinkEvent(record.value);
     const before = this.#links.get(event.code);
-    const known = this.#outcomes.get(event.commandId);
-    const wasEffective = known !== undefined && known.version !== null;
+    const known = before === undefined ? undefined : this.#outcomes.get(event.commandId);
+    const isKnownEffective = known !== undefined && known.version !== null;
+    const wasEffective = isKnownEffective && known.code === event.code;
     const effective = !wasEffective && isEffective(before, event);
     const link = effective ? evolve(before, event, this.#links.size + 1) : before;
     if (link !== undefined) this.#links.set(event.code, link);
     const version = link?.version ?? 0;
-    if (!wasEffective) {
+    if (effective || !isKnownEffective) {
       const { commandId, code } = event;
       this.#outcomes.set(commandId, { commandId, code, version: effective ? version : null, offset: record.offset });
     }
@@ -32,7 +33,7 @@ export class TestLinkTable implements LinkTable {
     const isDone = (wait: { partition: number; offset: number }) => this.#isApplied(wait.partition, wait.offset);
     for (const wait of this.#waiting.filter(isDone)) wait.resolve();
     this.#waiting = this.#waiting.filter((wait) => !isDone(wait));
-    if (link !== undefined) for (const listener of this.#listeners) listener(link);
+    if (effective && link !== undefined) for (const listener of this.#listeners) listener(link);
   }
 
   find(code: string): Link | undefined {

@@ -48,13 +48,14 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
   );
 
   const left: string[] = [];
+  const room = createTableRoom();
   let tableBytes = 0;
   for (const number of tables.reverse()) {
     // What a compaction had not finished is of no use to anybody; LevelDB deletes it.
     if (!liveTables.has(number)) continue;
     const file = join(folder, `${fileName(number)}.ldb`);
     tableBytes += (await stat(file)).size;
-    if (tableBytes <= tableBytesMax) await verifyTable(file);
+    if (tableBytes <= tableBytesMax) await verifyTable(file, room);
     else left.push(file);
   }
   return left;
@@ -182,8 +183,17 @@ function recordsOf(file: string, bytes: Buffer): LogRecords {
   return { records, torn: fragments !== null };
 }
 
+/** Where a table's blocks are read into, to be used for one table after the other. */
+export interface TableRoom {
+  bytes: Buffer;
+}
+
+export function createTableRoom(): TableRoom {
+  return { bytes: Buffer.allocUnsafeSlow(readBytes) };
+}
+
 /** Reads a table file and compares every checksum. Throws {@link StoreDamaged}, or `ENOENT` when it was deleted since. */
-export async function verifyTable(file: string): Promise<void> {
+export async function verifyTable(file: string, room: TableRoom): Promise<void> {
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
@@ -202,7 +212,7 @@ export async function verifyTable(file: string): Promise<void> {
       assertBlock(file, stored, 0, block);
       blocks.push(...handlesOf(contentOf(stored, block)));
     }
-    await verifyBlocks(file, handle, blocks, size);
+    await verifyBlocks(file, handle, blocks, size, room);
   } catch (error) {
     if (error instanceof StoreDamaged) throw error;
     if (typeof (error as { syscall?: unknown }).syscall === 'string') throw error;
@@ -218,19 +228,25 @@ interface BlockHandle {
 }
 
 /** Blocks stand one behind the other, so many are read at once. */
-async function verifyBlocks(file: string, handle: FileHandle, blocks: BlockHandle[], size: number): Promise<void> {
+async function verifyBlocks(
+  file: string,
+  handle: FileHandle,
+  blocks: BlockHandle[],
+  size: number,
+  room: TableRoom,
+): Promise<void> {
   blocks.sort((left, right) => left.offset - right.offset);
-  let room = Buffer.allocUnsafe(Math.min(readBytes, size));
-  let chunk: Buffer = room.subarray(0, 0);
+  let chunk: Buffer = room.bytes.subarray(0, 0);
   let chunkStart = 0;
   for (const block of blocks) {
     assertInside(file, block, size);
     const needed = block.length + trailerBytes;
     if (block.offset < chunkStart || block.offset + needed > chunkStart + chunk.length) {
       chunkStart = block.offset;
-      if (needed > room.length) room = Buffer.allocUnsafe(needed);
-      const { bytesRead } = await handle.read(room, 0, Math.min(room.length, size - chunkStart), chunkStart);
-      chunk = room.subarray(0, bytesRead);
+      if (needed > room.bytes.length) room.bytes = Buffer.allocUnsafeSlow(needed);
+      const { bytes } = room;
+      const { bytesRead } = await handle.read(bytes, 0, Math.min(bytes.length, size - chunkStart), chunkStart);
+      chunk = bytes.subarray(0, bytesRead);
     }
     assertBlock(file, chunk, block.offset - chunkStart, block);
   }

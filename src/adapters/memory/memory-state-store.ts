@@ -40,7 +40,7 @@ export function createMemoryStateStore(): StateStore {
       return {
         put(key, value) {
           assertUnused();
-          operations.push([key, Uint8Array.from(value)]);
+          operations.push([key, typeof value === 'string' ? Buffer.from(value) : Uint8Array.from(value)]);
         },
         delete(key) {
           assertUnused();

@@ -58,6 +58,8 @@ export interface SegmentLogOptions {
    * ever. Looked at when the log is opened and every tenth of it, at least hourly.
    */
   readonly visitRetentionMs?: number;
+  /** Visits from this offset of a partition on are kept however old they are: those that are not counted yet. Default: none. */
+  readonly keepVisitsFrom?: (partition: number) => number;
   /** Replaces the calls that write to segment files: for tests of failing disks. */
   readonly fileCalls?: Partial<SegmentFileCalls>;
 }
@@ -124,7 +126,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     if (found === undefined) throw new RangeError(`${topic} has no partition ${partition}`);
     return found;
   };
-  const retention = keepRetention(writers.get('visits') ?? [], visitRetentionMs);
+  const retention = keepRetention(writers.get('visits') ?? [], visitRetentionMs, options.keepVisitsFrom);
 
   const log: EventLog = {
     logId,
@@ -178,10 +180,14 @@ function journalOf(producerId: string, writers: readonly PartitionWriter[]): Vis
   };
 }
 
-function keepRetention(writers: readonly PartitionWriter[], maxAgeMs: number | undefined): NodeJS.Timeout | undefined {
+function keepRetention(
+  writers: readonly PartitionWriter[],
+  maxAgeMs: number | undefined,
+  keepFrom: (partition: number) => number = () => Number.POSITIVE_INFINITY,
+): NodeJS.Timeout | undefined {
   if (maxAgeMs === undefined) return undefined;
   const drop = (): void => {
-    for (const writer of writers) writer.dropOlderThan(maxAgeMs);
+    for (const [partition, writer] of writers.entries()) writer.dropOlderThan(maxAgeMs, keepFrom(partition));
   };
   drop();
   return setInterval(drop, Math.min(maxAgeMs / 10, hourMs)).unref();

@@ -177,10 +177,12 @@ export class PartitionWriter {
     return this.#drop((next) => next.baseOffset <= offset);
   }
 
-  /** Drops sealed segments whose last append is older than `maxAgeMs`. Returns the new start offset. */
-  dropOlderThan(maxAgeMs: number): number {
+  /** Drops sealed segments whose last append is older than `maxAgeMs` and before `keepFrom`. Returns the new start offset. */
+  dropOlderThan(maxAgeMs: number, keepFrom: number): number {
     const limitMs = this.#options.clock.nowMs() - maxAgeMs;
-    return this.#drop((next) => next.firstAppendedAtMs !== undefined && next.firstAppendedAtMs < limitMs);
+    return this.#drop(
+      (next) => next.firstAppendedAtMs !== undefined && next.firstAppendedAtMs < limitMs && next.baseOffset <= keepFrom,
+    );
   }
 
   figures(): WriterFigures {

@@ -1,6 +1,7 @@
 /** The cards that split visits by where they came from: eight values each, the rest behind a fold. */
 import { type Dimension, dimensions, nameOfNone, nameOfOther } from '../../domain/statistics.ts';
 import type { NamedCount, Statistics } from '../../queries/link-statistics.ts';
+import { countryDataAttribution } from '../visit-description.ts';
 import { type Content, type Html, html } from './html.ts';
 import { addDays } from './statistics-range.ts';
 import { fillHtml, formatNumber, formatPercent, plural, type View } from './view.ts';
@@ -19,6 +20,7 @@ export function breakdownCards(view: View, statistics: Statistics, bots: boolean
 <div class="section-head"><h2 id="breakdowns">${t.stats.breakdowns}</h2>
 ${widened && statistics.total > 0 && html`<p class="dim">${fillHtml(t.stats.widened, { from: firstDay, to: lastDay < firstDay ? firstDay : lastDay })}</p>`}</div>
 <div class="cards">${shown.map((dimension) => card(view, dimension, statistics.breakdowns[dimension]))}</div>
+<p class="hint" lang="en">${countryDataAttribution}</p>
 </section>`;
 }
 

@@ -97,6 +97,10 @@ describe('the retention of a segment log', () => {
     await third.log.close();
 
     nowMs += 1_000_000_000;
+    const waiting = await openIn(folder, { ...options, keepVisitsFrom: () => 8 });
+    expect((await readAll(waiting.log, 'visits', 0, 8)).map(({ key }) => key)).toEqual(['code8', 'code9']);
+    await waiting.log.close();
+
     const fourth = await openIn(folder, options);
     expect((await readAll(fourth.log, 'visits', 0, 9)).map(({ key }) => key)).toEqual(['code9']);
     await fourth.log.close();

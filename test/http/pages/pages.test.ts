@@ -1,4 +1,5 @@
 import request from 'supertest';
+import { countryDataAttribution } from '../../../src/http/visit-description.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../../src/ports/statistics-read-model.ts';
 import { createFakeApplication, type FakeApplication } from '../../support/pages-application.ts';
 import { createPagesApp } from '../../support/pages-server.ts';
@@ -147,6 +148,12 @@ describe('pages', () => {
     expect(values.reduce((sum, value) => sum + value)).toBe(41);
     expect(text).toContain('id="in-range">41<');
     expect(text.match(/<rect class="bar/g)).toHaveLength(values.length);
+  });
+
+  it('name where the country data comes from, as its licence asks', async () => {
+    application.addLink({ code: 'abc', url: 'https://example.com/' });
+    application.addVisits('abc', [now - 1000]);
+    expect((await get('/stats/abc')).text).toContain(countryDataAttribution);
   });
 
   it('count bots only when asked', async () => {
