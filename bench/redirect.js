@@ -8,7 +8,7 @@ import { createApiClient, inParallel } from './api-client.js';
 import { connections, drive, driver } from './drive.js';
 import { median, row } from './figures.js';
 import { createLoad, popularities, targetOf } from './load.js';
-import { cpuTimeUs, end, startBareServer, startProgram } from './processes.js';
+import { end, startBareServer, startProgram, threadsCpuUs } from './processes.js';
 
 const requestsInFile = 20_000;
 
@@ -87,9 +87,9 @@ function rowsOf(runs, answered, counted, exact) {
 }
 
 async function driveOnce(server, requestsFile, seconds) {
-  const cpuBefore = cpuTimeUs(server.pid);
+  const cpuBefore = threadsCpuUs(server.pid);
   const result = await drive(server.port, requestsFile, seconds);
-  const cpuUs = (cpuTimeUs(server.pid) - cpuBefore) / result.requests;
+  const cpuUs = (threadsCpuUs(server.pid) - cpuBefore) / result.requests;
   return { ...result, cpuUs, perSecond: (result.requests * 1e6) / result.durationUs };
 }
 
