@@ -46,8 +46,6 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   zod: ['http'],
   '@asteasolutions/zod-to-openapi': ['http'],
   'prom-client': ['http'],
-  'rate-limiter-flexible': ['http'],
-  'http-terminator': ['http'],
   'swagger-ui-dist': ['http'],
   'lru-cache': ['http', 'projections'],
   isbot: ['http'],

@@ -14,13 +14,16 @@ import { systemClock } from '../adapters/system/system-clock.ts';
 import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Logger } from '../ports/logger.ts';
+import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
 import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
 import type { Adapters } from './adapters.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
+const answerSweepIntervalMs = 60 * 60_000;
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -91,9 +94,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
     });
 
-    const answerStore = await openLevelStateStore({ folder: join(dataDir, 'stores', 'answers') });
-    const answers = createLevelAnswerStore(answerStore, clock);
-    opened.push(() => answers.close());
+    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
+    const sweeping = setInterval(() => {
+      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
+    }, answerSweepIntervalMs).unref();
+    opened.push(() => {
+      clearInterval(sweeping);
+      return answers.close();
+    });
     const salt = await openVisitorSalt({ dataDir, clock, random, logger });
     opened.push(() => salt.close());
 
@@ -116,5 +124,17 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */
+async function openAnswers(folder: string, clock: Clock, logger: Logger): Promise<StateStore> {
+  try {
+    return await openLevelStateStore({ folder });
+  } catch (error) {
+    if (!(error instanceof StoreDamaged)) throw error;
+    const movedTo = await setAsideFolder(folder, clock);
+    logger.warn({ err: error, movedTo }, 'the store of kept answers was set aside');
+    return openLevelStateStore({ folder });
   }
 }

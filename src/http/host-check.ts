@@ -36,10 +36,21 @@ export function createOwnOrigins(options: {
 /** Paths that a probe asks by address: they tell nothing that depends on the host. */
 const pathsUnderAnyHost = new Set(['/livez', '/readyz', '/metrics']);
 
+/**
+ * The host that is asked: of the target when it is in absolute form, which then counts more than the header (RFC 9112
+ * §3.2.2). The target is brought to the form that the routes know.
+ */
+function hostOf(request: Request): string | undefined {
+  if (!/^https?:/i.test(request.url) || !URL.canParse(request.url)) return request.headers.host;
+  const { host, pathname, search } = new URL(request.url);
+  request.url = `${pathname}${search}`;
+  return host;
+}
+
 /** Refuses a request for another host with 421, one without or with several `Host` headers with 400. */
 export function hostCheck(origins: OwnOrigins) {
   return (request: Request, _response: Response, next: NextFunction): void => {
-    const { host } = request.headers;
+    const host = hostOf(request);
     const hostHeaders = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
     if (hostHeaders.length > 1 || (host === undefined && request.httpVersion !== '1.0')) {
       throw new ProblemError('malformed-request', 'A request carries one Host header.', {

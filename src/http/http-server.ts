@@ -11,7 +11,6 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createHttpTerminator } from 'http-terminator';
 import type { Random } from '../ports/random.ts';
 import type { Door } from './app-options.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
@@ -89,7 +88,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     onRequest,
   );
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: limits.closeGraceMs });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connectionsMax;
   server.on('clientError', (error: ClientError, socket) => {
@@ -127,9 +130,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     async close() {
       draining = true;
       liveTotals.close();
-      // A connection that ends its last answer now would stay open for another request.
-      const sweep = setInterval(() => server.closeIdleConnections(), 20);
-      await terminator.terminate().finally(() => clearInterval(sweep));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) endAfterAnswer(socket);
+      const cut = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
+      await closed;
+      clearTimeout(cut);
     },
   };
 }
@@ -154,10 +159,31 @@ function problemOfClientError(error: ClientError): ProblemError {
   return new ProblemError(slug, 'The connection is closed because this was not a request that can be read.');
 }
 
+/** Ends a connection when the answer that is under way on it is written, or at once when there is none. */
+function endAfterAnswer(socket: Socket): void {
+  const response = responseOn(socket);
+  if (!response) {
+    socket.destroySoon();
+    return;
+  }
+  response.shouldKeepAlive = false;
+  response.once('finish', () => socket.destroySoon());
+}
+
+/** Node keeps it here and tells it nowhere else; its own `closeIdleConnections` reads it too. */
+function responseOn(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+}
+
 /** Answers on a bare socket, where there is no request to answer, and closes it. */
 function writeProblem(socket: Socket, problem: ProblemError, baseUrl: string, requestId: string): void {
-  // A request that is being answered must not get a second answer into its first.
-  const response = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+  const response = responseOn(socket);
+  if (response?.req.complete && !response.writableEnded) {
+    // What cannot be read came behind a whole request: that one gets its own answer, and then the connection ends.
+    endAfterAnswer(socket);
+    return;
+  }
+  // Nothing may be written into an answer that has begun.
   if (!socket.writable || response?.headersSent) {
     socket.destroy();
     return;

@@ -254,7 +254,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       const effective = after !== undefined && after !== before;
       if (effective) writeLink(before, after as Link);
       const version = after?.version ?? 0;
-      write(eventKey(partition, offset), Uint8Array.from(value));
+      write(eventKey(partition, offset), Buffer.from(value));
       if (before !== undefined || !effective) {
         write(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }));
       }

@@ -339,7 +339,14 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
         });
       loops = Promise.all([filling, ...partitions.map(follow)]);
     },
-    find: (code) => fold.find(code),
+    find(code) {
+      try {
+        return fold.find(code);
+      } catch (error) {
+        if (error instanceof StoreDamaged) haltWith(error);
+        throw error;
+      }
+    },
     outcomeOf: (commandId) => fold.outcomeOf(commandId),
     everLedTo: (link, url) => fold.everLedTo(link, url),
     nextOffset: (partition) => fold.nextOffset(partition),

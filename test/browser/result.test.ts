@@ -35,7 +35,7 @@ describe('a short link that was made', () => {
       (text) => /Ctrl\+C/.test(text ?? ''),
     );
     const selected = await site.page.evaluate(() => String(getSelection()));
-    expect(selected).toBe(`${site.baseUrl.replace('http://', '')}/${code}`);
+    expect(selected).toBe(`${new URL(site.baseUrl).host.replace('127.0.0.1', 'localhost')}/${code}`);
   });
 
   it('has a QR code that leads to it, to be seen and to be kept (U11)', async () => {

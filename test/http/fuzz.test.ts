@@ -68,7 +68,7 @@ describe('any request that the document allows, and many that it does not', () =
         const answer = await call;
         expect(answer.status).toBeLessThan(500);
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
     expect(http.fake.logged).toEqual([]);
   });

@@ -68,6 +68,36 @@ describe('the server', () => {
       expect(answersIn(await client.closed())).toEqual([200, 404]);
     });
 
+    it('answers a request by itself when what comes behind it cannot be read', async () => {
+      http = await startHttp();
+      let openGate = () => {};
+      const gate = new Promise<void>((resolve) => {
+        openGate = resolve;
+      });
+      const broken = new Promise((resolve) => http.server.once('clientError', resolve));
+      http.fake.beforeCommand = () => gate;
+      const client = open(http);
+      const body = '{"url":"https://example.com/"}';
+      const start = `POST /api/links HTTP/1.1\r\n${head}Content-Type: application/json\r\n`;
+      client.send(`${start}Content-Length: ${body.length}\r\n\r\n${body}`);
+      client.send('nonsense\r\n\r\n');
+      await broken;
+      openGate();
+      expect(answersIn(await client.closed())).toEqual([201]);
+    });
+
+    it.each([
+      ['http://localhost:3000/livez', 'localhost:3000', 200],
+      ['http://localhost:3000/api/tags', 'evil.example', 200],
+      ['http://evil.example/api/tags', 'localhost:3000', 421],
+      ['http:///api/tags', 'localhost:3000', 421],
+    ])('goes by the host of the target %s, not by the Host %s', async (target, host, status) => {
+      http = await startHttp();
+      const client = open(http);
+      client.send(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(answersIn(await client.closed())).toEqual([status]);
+    });
+
     it('refuses a request without Host', async () => {
       http = await startHttp();
       const client = open(http);
@@ -186,6 +216,21 @@ describe('the server', () => {
     await closing;
     const late = open(http);
     expect(await late.closed()).toBe('');
+  });
+
+  it('sends a long answer to its end when it closes meanwhile', async () => {
+    http = await startHttp();
+    const client = open(http);
+    client.send(`GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\n${head}\r\n`);
+    await client.until(/content-length: \d+/i);
+    client.socket.pause();
+    const closing = http.close();
+    client.socket.resume();
+    const text = await client.closed();
+    const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
+    expect(text.length - text.indexOf('\r\n\r\n') - 4).toBe(length);
+    expect(length).toBeGreaterThan(1_000_000);
+    await closing;
   });
 
   it('cuts what still runs when the grace is over', async () => {

@@ -17,9 +17,10 @@ const readBytes = 1024 * 1024;
 
 /**
  * Reads the manifest, all live logs and the newest table files up to `tableBytesMax`. Throws {@link StoreDamaged} at the
- * first fault. A folder that is absent or empty is fine: it becomes a new store.
+ * first fault. A folder that is absent or empty is fine: it becomes a new store. Resolves with the tables that were left
+ * out, newest first, for {@link verifyTable}.
  */
-export async function verifyLevelFiles(folder: string, tableBytesMax: number): Promise<void> {
+export async function verifyLevelFiles(folder: string, tableBytesMax: number): Promise<readonly string[]> {
   const names: readonly string[] = await readdir(folder).catch((error: unknown): string[] => {
     if ((error as { code?: unknown }).code === 'ENOENT') return [];
     throw error;
@@ -34,10 +35,10 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
   if (!names.includes('CURRENT')) {
     // LevelDB would make a new store here and delete the files of the old one.
     if (logs.length + tables.length > 0) throw new StoreDamaged(`${folder}: the file CURRENT is missing`);
-    return;
+    return [];
   }
 
-  const logNumber = await logNumberOf(folder);
+  const { logNumber, liveTables } = await manifestOf(folder);
   // Zero stands in the manifest of a store that was never opened to the end.
   if (logNumber !== 0 && !logs.includes(logNumber))
     throw new StoreDamaged(`${folder}: the log ${logNumber} is missing`);
@@ -46,23 +47,33 @@ export async function verifyLevelFiles(folder: string, tableBytesMax: number): P
     logs.filter((each) => each >= logNumber),
   );
 
+  const left: string[] = [];
   let tableBytes = 0;
   for (const number of tables.reverse()) {
+    // What a compaction had not finished is of no use to anybody; LevelDB deletes it.
+    if (!liveTables.has(number)) continue;
     const file = join(folder, `${fileName(number)}.ldb`);
     tableBytes += (await stat(file)).size;
     if (tableBytes <= tableBytesMax) await verifyTable(file);
+    else left.push(file);
   }
+  return left;
 }
 
 function fileName(number: number): string {
   return String(number).padStart(6, '0');
 }
 
-/**
- * The oldest log that the manifest still needs. A manifest that lost its end names one that was deleted since; LevelDB
- * would take the store as it was then, without the log's rows.
- */
-async function logNumberOf(folder: string): Promise<number> {
+interface Manifest {
+  /**
+   * The oldest log that is still needed. A manifest that lost its end names one that was deleted since; LevelDB would
+   * take the store as it was then, without the log's rows.
+   */
+  logNumber: number;
+  readonly liveTables: Set<number>;
+}
+
+async function manifestOf(folder: string): Promise<Manifest> {
   const current = (await readFile(join(folder, 'CURRENT'), 'utf8')).trim();
   if (!/^MANIFEST-\d+$/.test(current)) throw new StoreDamaged(`${folder}: CURRENT names no manifest`);
   const file = join(folder, current);
@@ -70,43 +81,46 @@ async function logNumberOf(folder: string): Promise<number> {
     if ((error as { code?: unknown }).code === 'ENOENT') throw new StoreDamaged(`${file} is missing`);
     throw error;
   });
-  let logNumber = 0;
+  const manifest: Manifest = { logNumber: 0, liveTables: new Set() };
   try {
-    for (const edit of recordsOf(file, bytes).records) logNumber = logNumberIn(edit) ?? logNumber;
+    for (const edit of recordsOf(file, bytes).records) applyEdit(manifest, edit);
   } catch (error) {
     if (error instanceof StoreDamaged) throw error;
     throw new StoreDamaged(`${file} cannot be read`, { cause: error });
   }
-  return logNumber;
+  return manifest;
 }
 
-/** The log number in one edit of the manifest, if it sets one (`VersionEdit::DecodeFrom`). */
-function logNumberIn(edit: Buffer): number | undefined {
+/** One edit of the manifest, as `VersionEdit::DecodeFrom` reads it. */
+function applyEdit(manifest: Manifest, edit: Buffer): void {
   const cursor = { at: 0 };
-  const skipNumbers = (count: number): void => {
-    for (let each = 0; each < count; each += 1) readVarint(edit, cursor);
-  };
+  const number = (): number => readVarint(edit, cursor);
   const skipString = (): void => {
-    const length = readVarint(edit, cursor);
+    const length = number();
     cursor.at += length;
   };
-  let logNumber: number | undefined;
+  const added: number[] = [];
   while (cursor.at < edit.length) {
-    const tag = readVarint(edit, cursor);
+    const tag = number();
     if (tag === 1) skipString();
-    else if (tag === 2) logNumber = readVarint(edit, cursor);
-    else if (tag === 3 || tag === 4 || tag === 9) skipNumbers(1);
+    else if (tag === 2) manifest.logNumber = number();
+    else if (tag === 3 || tag === 4 || tag === 9) number();
     else if (tag === 5) {
-      skipNumbers(1);
+      number();
       skipString();
-    } else if (tag === 6) skipNumbers(2);
-    else if (tag === 7) {
-      skipNumbers(3);
+    } else if (tag === 6) {
+      number();
+      manifest.liveTables.delete(number());
+    } else if (tag === 7) {
+      number();
+      added.push(number());
+      number();
       skipString();
       skipString();
     } else throw new RangeError('an edit has an unknown member');
   }
-  return logNumber;
+  // A table that is moved to another level is deleted and added in one edit.
+  for (const table of added) manifest.liveTables.add(table);
 }
 
 /**
@@ -168,7 +182,8 @@ function recordsOf(file: string, bytes: Buffer): LogRecords {
   return { records, torn: fragments !== null };
 }
 
-async function verifyTable(file: string): Promise<void> {
+/** Reads a table file and compares every checksum. Throws {@link StoreDamaged}, or `ENOENT` when it was deleted since. */
+export async function verifyTable(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
@@ -205,14 +220,17 @@ interface BlockHandle {
 /** Blocks stand one behind the other, so many are read at once. */
 async function verifyBlocks(file: string, handle: FileHandle, blocks: BlockHandle[], size: number): Promise<void> {
   blocks.sort((left, right) => left.offset - right.offset);
-  let chunk: Buffer = Buffer.alloc(0);
+  let room = Buffer.allocUnsafe(Math.min(readBytes, size));
+  let chunk: Buffer = room.subarray(0, 0);
   let chunkStart = 0;
   for (const block of blocks) {
     assertInside(file, block, size);
     const needed = block.length + trailerBytes;
     if (block.offset < chunkStart || block.offset + needed > chunkStart + chunk.length) {
       chunkStart = block.offset;
-      chunk = await readAt(handle, chunkStart, Math.max(needed, Math.min(readBytes, size - chunkStart)));
+      if (needed > room.length) room = Buffer.allocUnsafe(needed);
+      const { bytesRead } = await handle.read(room, 0, Math.min(room.length, size - chunkStart), chunkStart);
+      chunk = room.subarray(0, bytesRead);
     }
     assertBlock(file, chunk, block.offset - chunkStart, block);
   }

@@ -4,7 +4,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Content, type Html, html } from './html.ts';
-import { acceptedLanguage, isLanguage, type Language, languages, type Messages } from './messages/messages.ts';
+import type { Messages } from './messages/en.ts';
+import { acceptedLanguage, isLanguage, type Language, languages } from './messages/messages.ts';
 
 export interface View {
   readonly language: Language;

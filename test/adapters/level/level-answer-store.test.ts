@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   answerKeptMs,
   createLevelAnswerStore,
@@ -9,6 +12,7 @@ import {
 import { openLevelStateStore } from '../../../src/adapters/level/level-state-store.ts';
 import type { KeptAnswer } from '../../../src/ports/answer-store.ts';
 
+const clockAtZero = { nowMs: () => 0, monotonicMs: () => 0 };
 const startMs = Date.UTC(2026, 0, 1);
 
 describe('kept answers', () => {
@@ -75,6 +79,22 @@ describe('kept answers', () => {
     expect((await store.range({ limit: 10_000 })).length).toBe(1);
     await store.close();
     answers = await open();
+  });
+
+  it('survive kill -9 of the process that said they were kept', async () => {
+    const killed = join(folder, 'killed');
+    const script = fileURLToPath(new URL('../../support/keep-answer-process.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', 'tsx', script, killed, 'key'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    child.kill('SIGKILL');
+    await exited;
+    expect(said.toString()).toBe('kept\n');
+    const again = createLevelAnswerStore(await openLevelStateStore({ folder: killed }), clockAtZero);
+    expect((await again.find('key'))?.body).toBe('kept');
+    await again.close();
   });
 
   it('survive a sweep that runs while they are kept again', async () => {

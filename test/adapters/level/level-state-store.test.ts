@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { openLevelStateStore } from '../../../src/adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../../../src/adapters/level/set-aside-folder.ts';
 import { type StateStore, StoreDamaged, StoreLocked } from '../../../src/ports/state-store.ts';
 import { describeStateStore } from '../../contracts/state-store.ts';
+import { until } from '../../support/until.ts';
 
 async function temporaryFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'tallyhop-level-'));
@@ -69,6 +74,38 @@ describe('the store on LevelDB', () => {
     await expect(openLevelStateStore({ folder })).rejects.toBeInstanceOf(StoreDamaged);
   });
 
+  it('does not mind a table that a killed compaction left unfinished', async () => {
+    const written = await writtenStore(folder);
+    const unfinished = join(folder, '999999.ldb');
+    await writeFile(unfinished, Buffer.alloc(5000, 1));
+    const store = await openLevelStateStore({ folder });
+    expect((await store.range({ limit: 10_000 })).length).toBe(written.size);
+    await store.close();
+  });
+
+  it('opens after every kill -9 with all batches that were written, whole', async () => {
+    const script = fileURLToPath(new URL('../../support/write-batches-process.ts', import.meta.url));
+    let least = 0;
+    for (let kill = 0; kill < 6; kill += 1) {
+      const child = spawn(process.execPath, ['--import', 'tsx', script, folder], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const exited = once(child, 'exit');
+      const wanted = least + 100 + kill * 37;
+      for await (const line of createInterface({ input: child.stdout })) {
+        least = Number(line);
+        if (least >= wanted) child.kill('SIGKILL');
+      }
+      await exited;
+      const store = await openLevelStateStore({ folder });
+      const round = Number(Buffer.from(store.getSync('round') ?? []).toString());
+      expect(round).toBeGreaterThanOrEqual(least);
+      const slots = await store.range({ gte: 'slot/', lt: 'slot~', limit: 100 });
+      expect(slots.map(([, value]) => Buffer.from(value).toString())).toEqual(Array(50).fill(String(round)));
+      await store.close();
+    }
+  }, 60_000);
+
   it('does not open a store again that gave wrong bytes while it was read', async () => {
     const written = await writtenStore(folder);
     const [table] = (await readdir(folder)).filter((name) => name.endsWith('.ldb'));
@@ -83,6 +120,21 @@ describe('the store on LevelDB', () => {
     }).toThrow(StoreDamaged);
     await store.close();
     await expect(openLevelStateStore({ folder, verifyBytesMax: 0 })).rejects.toBeInstanceOf(StoreDamaged);
+  });
+
+  it('finds damage behind the bytes that are verified before opening, without a read of it', async () => {
+    await writtenStore(folder);
+    const tables = (await readdir(folder)).filter((name) => name.endsWith('.ldb')).sort();
+    const file = join(folder, tables[0] ?? '');
+    const bytes = await readFile(file);
+    bytes.writeUInt8(bytes.readUInt8(50) ^ 1, 50);
+    await writeFile(file, bytes);
+
+    const store = await openLevelStateStore({ folder, verifyBytesMax: 0 });
+    await until(() => existsSync(join(folder, 'DAMAGED')), 'the damage is found');
+    expect(() => store.getSync('no such row')).toThrow(StoreDamaged);
+    await expect(store.range({ limit: 1 })).rejects.toBeInstanceOf(StoreDamaged);
+    await store.close();
   });
 
   it('gives the exact rows of some moment or an error, whatever bytes of its files are flipped, zeroed or cut', async () => {

@@ -1,5 +1,7 @@
+import { pageOfProblem } from '../../../src/http/page-problem.ts';
 import { loadAssets } from '../../../src/http/pages/assets.ts';
-import { createErrorPages, type PageError, pageErrorOf } from '../../../src/http/pages/error-page.ts';
+import { createErrorPages, type PageError } from '../../../src/http/pages/error-page.ts';
+import { ProblemError } from '../../../src/http/problem.ts';
 
 const render = createErrorPages({ assets: loadAssets(), nowMs: () => Date.parse('2026-11-22T12:00:00Z') });
 const page = (error: PageError, headers = {}) => render({ headers, url: '/abc' }, error);
@@ -45,21 +47,12 @@ describe('error pages', () => {
   });
 
   it.each([
-    [{ type: '/api/problems/link-not-found', status: 404 }, '/stats/abc', { kind: 'link-not-found', code: 'abc' }],
-    [{ type: '/api/problems/not-found', status: 404 }, '/x/y', { kind: 'not-found', status: 404 }],
-    [
-      { type: '/api/problems/too-many-requests', status: 429 },
-      '/',
-      { kind: 'too-many-requests', retryAfterSeconds: 3 },
-    ],
-    [{ type: '/api/problems/log-unavailable', status: 503 }, '/', { kind: 'unavailable', retryAfterSeconds: 3 }],
-    [
-      { type: '/api/problems/internal-error', status: 500, requestId: 'r1' },
-      '/',
-      { kind: 'internal', requestId: 'r1' },
-    ],
-    [{ type: '/api/problems/cross-origin', status: 403 }, '/', { kind: 'bad-request', status: 403 }],
-  ])('tell %j on %s as %j', (problem, path, error) => {
-    expect(pageErrorOf(problem, path, 3)).toEqual(error);
+    ['link-not-found', {}, { kind: 'not-found' }],
+    ['too-many-requests', { headers: { 'Retry-After': '3' } }, { kind: 'too-many-requests', retryAfterSeconds: 3 }],
+    ['log-unavailable', {}, { kind: 'unavailable', retryAfterSeconds: 1 }],
+    ['internal-error', { extensions: { requestId: 'r1' } }, { kind: 'internal', requestId: 'r1' }],
+    ['cross-origin', {}, { kind: 'bad-request', status: 403 }],
+  ] as const)('tell the problem %s with %j as %j', (slug, members, error) => {
+    expect(pageOfProblem(new ProblemError(slug, 'Told.', members))).toEqual(error);
   });
 });

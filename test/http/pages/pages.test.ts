@@ -208,7 +208,7 @@ describe('pages', () => {
     expect((await get('/gone+')).status).toBe(410);
     expect((await get('/links/gone')).text).toContain('data-action="restore"');
     const json = await pages.get('/stats/nope').set('accept', 'application/json');
-    expect(json.body).toEqual({ title: 'link-not-found' });
+    expect(json.body).toMatchObject({ status: 404, title: 'There is no such link' });
   });
 
   it('speak German to who asks, and remember a choice', async () => {

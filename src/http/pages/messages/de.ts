@@ -1,5 +1,5 @@
 /** Every string of the pages in German. */
-import type { Messages } from './messages.ts';
+import type { Messages } from './en.ts';
 
 export const de: Messages = {
   name: 'Deutsch',
@@ -63,7 +63,6 @@ export const de: Messages = {
   },
   link: {
     created: 'Angelegt',
-    changed: 'Geändert',
     expires: 'Läuft ab',
     never: 'Nie',
     limit: 'Erlaubte Besuche',
@@ -78,7 +77,6 @@ export const de: Messages = {
     disable: 'Abschalten',
     enable: 'Einschalten',
     delete: 'Löschen',
-    undo: 'Rückgängig',
     deletedAt: 'Gelöscht',
     restore: 'Wiederherstellen',
     disableHint:
@@ -100,7 +98,6 @@ export const de: Messages = {
     all: 'Alle',
     status: 'Zustand',
     tags: 'Schlagwörter',
-    sortBy: 'Ordnen nach',
     createdAt: 'Angelegt',
     visits: 'Besuche',
     lastVisitAt: 'Letzter Besuch',
@@ -155,14 +152,12 @@ export const de: Messages = {
     previous: 'Zeitraum davor',
     unfinished: 'Noch nicht vorbei',
     table: 'Als Tabelle zeigen',
-    chartAgain: 'Tabelle ausblenden',
     time: 'Zeit',
     people: 'Menschen',
     bots: 'Bots',
     all: 'Zusammen',
     sum: 'Summe',
     keys: 'Mit den Pfeiltasten lassen sich die Werte lesen.',
-    share: 'Anteil',
     breakdowns: 'Woher die Besuche kommen',
     referrers: 'Herkunft',
     countries: 'Länder',
@@ -268,7 +263,6 @@ export const de: Messages = {
     copied: 'Kopiert',
     copyHelp: 'Mit Strg+C kopieren',
     free: 'Frei: {url}',
-    checking: 'Wird geprüft…',
     live: 'Live',
     paused: 'Angehalten',
     offline: 'Offline',
@@ -281,6 +275,5 @@ export const de: Messages = {
     undo: 'Rückgängig',
     restored: 'Wiederhergestellt.',
     visitsNow: '{n} Besuche',
-    invalidNumber: 'Bitte eine ganze Zahl angeben.',
   },
 };

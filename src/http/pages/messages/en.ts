@@ -57,7 +57,6 @@ export const en = {
   },
   link: {
     created: 'Created',
-    changed: 'Changed',
     expires: 'Expires',
     never: 'Never',
     limit: 'Visits allowed',
@@ -72,7 +71,6 @@ export const en = {
     disable: 'Disable',
     enable: 'Enable',
     delete: 'Delete',
-    undo: 'Undo',
     deletedAt: 'Deleted',
     restore: 'Restore',
     disableHint: 'A disabled link answers “gone” until you enable it again. Nothing that was counted is lost.',
@@ -93,7 +91,6 @@ export const en = {
     all: 'All',
     status: 'Status',
     tags: 'Tags',
-    sortBy: 'Sort by',
     createdAt: 'Created',
     visits: 'Visits',
     lastVisitAt: 'Last visit',
@@ -148,14 +145,12 @@ export const en = {
     previous: 'Period before',
     unfinished: 'Not over yet',
     table: 'Show as table',
-    chartAgain: 'Hide table',
     time: 'Time',
     people: 'People',
     bots: 'Bots',
     all: 'Together',
     sum: 'Sum',
     keys: 'Use the arrow keys to read the values.',
-    share: 'Share',
     breakdowns: 'Where visits come from',
     referrers: 'Referrers',
     countries: 'Countries',
@@ -263,7 +258,6 @@ export const en = {
     copied: 'Copied',
     copyHelp: 'Press Ctrl+C to copy',
     free: 'Free: {url}',
-    checking: 'Checking…',
     live: 'Live',
     paused: 'Paused',
     offline: 'Offline',
@@ -276,6 +270,8 @@ export const en = {
     undo: 'Undo',
     restored: 'Restored.',
     visitsNow: '{n} visits',
-    invalidNumber: 'Enter a whole number.',
   },
 };
+
+/** What every language says. */
+export type Messages = typeof en;

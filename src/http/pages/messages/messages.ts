@@ -1,8 +1,6 @@
 /** The languages of the pages, and the choice between them: asked for, remembered, or what the browser accepts. */
 import { de } from './de.ts';
-import { en } from './en.ts';
-
-export type Messages = typeof en;
+import { en, type Messages } from './en.ts';
 
 export type Language = keyof typeof languages;
 
