@@ -55,7 +55,11 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
     await adapters.close();
     throw error;
   });
-  web.warmUp();
+  await web.load().catch(async (error: unknown) => {
+    await web.server.close();
+    await adapters.close();
+    throw error;
+  });
   logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
 
   async function stopOnce(): Promise<void> {
