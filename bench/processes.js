@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const readyTimeoutMs = 120_000;
+const readyTimeoutMs = 300_000;
 
 /** Starts the built program on a free port and resolves when it is ready. Ends with {@link end}. */
 export async function startProgram(dataDir, settings = {}) {
@@ -27,7 +27,7 @@ export async function startProgram(dataDir, settings = {}) {
 export function spawnProgram(dataDir, port, settings = {}) {
   const env = {
     ...{ PATH: process.env.PATH, HOME: process.env.HOME, HOST: '127.0.0.1', LOG_LEVEL: 'warn' },
-    ...{ RATE_LIMIT: 'off', MISS_LIMIT: 'off', TRUSTED_PROXIES: '1', ...settings },
+    ...{ RATE_LIMIT: 'off', MISS_LIMIT: 'off', TRUSTED_PROXIES: '1', DRAIN_MS: '0', ...settings },
     ...{ PORT: String(port), DATA_DIR: dataDir },
   };
   return serverOf(spawn(process.execPath, ['dist/main.js'], { cwd: root, env, stdio: 'inherit' }), port);
@@ -73,7 +73,7 @@ export function residentBytes(pid) {
   return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
 }
 
-/** Waits for a condition, asked every few ms; fails when the server ends or two minutes pass. */
+/** Waits for a condition, asked every few ms; fails when the server ends or five minutes pass. */
 export async function until(condition, server, pollMs = 10) {
   const deadline = performance.now() + readyTimeoutMs;
   while (!(await condition())) {

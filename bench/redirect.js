@@ -14,7 +14,7 @@ const requestsInFile = 20_000;
 
 export async function measure(context) {
   const { quick, dataDir, workDir, codes } = context;
-  const seconds = quick ? 1 : 5;
+  const seconds = quick ? 1 : 4;
   const rounds = quick ? 2 : 5;
   const targetsFile = join(workDir, 'targets.tsv');
   writeFileSync(targetsFile, codes.map((code, i) => `${code}\t${targetOf(i)}\n`).join(''));
