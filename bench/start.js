@@ -44,6 +44,7 @@ async function startOnce(dataDir, code, signal) {
   const program = spawnProgram(dataDir, port);
   await until(async () => (await statusOf(port, `/${code}`)) === 302, program, pollMs);
   const elapsedMs = performance.now() - startMs;
+  await until(async () => (await statusOf(port, '/readyz')) === 200, program);
   await end(program, signal);
   return elapsedMs;
 }

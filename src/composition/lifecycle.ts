@@ -10,6 +10,8 @@ import { createWeb } from './web.ts';
 
 export interface RunningProgram {
   readonly port: number;
+  /** Resolves when other requests than redirects are answered too. A rejection means that they never will. */
+  readonly loaded: Promise<void>;
   /**
    * Readiness off, serve on for `DRAIN_MS` while every answer closes its connection, stop accepting, let running requests end,
    * commit, close. Calling it again skips the waiting.
@@ -31,6 +33,7 @@ export async function runProgram(config: Config, open: OpenAdapters): Promise<vo
   const program = await startProgram(config, logger, open).catch((error: Error) =>
     end(1, { err: error }, `cannot start: ${error.message}`),
   );
+  program.loaded.catch((error: Error) => end(1, { err: error }, `cannot start: ${error.message}`));
   const stop = () => {
     const { shutdownTimeoutMs } = config;
     setTimeout(() => end(1, { shutdownTimeoutMs }, 'the stop took too long'), shutdownTimeoutMs).unref();
@@ -55,12 +58,9 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
     await adapters.close();
     throw error;
   });
-  await web.load().catch(async (error: unknown) => {
-    await web.server.close();
-    await adapters.close();
-    throw error;
+  const loaded = web.load().then(() => {
+    logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
   });
-  logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
 
   async function stopOnce(): Promise<void> {
     draining = true;
@@ -73,6 +73,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
         resolve();
       };
     });
+    await loaded;
     await web.server.close();
     await adapters.journal.flush();
     await adapters.close();
@@ -80,6 +81,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
 
   return {
     port,
+    loaded,
     stop() {
       endDraining();
       stopped ??= stopOnce();
