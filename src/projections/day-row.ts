@@ -36,14 +36,14 @@ const capacityAt = dimensions.map((name) => capacities[name]);
 
 export interface DayRow {
   /** Triples of quarter (0 to 95), human visits, bots; ascending by quarter. */
-  readonly quarters: number[];
+  quarters: number[];
   prefetches: number;
   /** Milliseconds since the day began, plus one; 0 = no visit yet. */
   firstVisit: number;
   lastVisit: number;
   /** Values of all dimensions in the order in which they came, by their ids in `names`, and how often each was counted. */
-  readonly ids: number[];
-  readonly counts: number[];
+  ids: number[];
+  counts: number[];
   /** By position of the dimension: visits whose value was not kept apart. Made when first needed. */
   others: number[] | undefined;
   visitors: VisitorSketch | undefined;
@@ -57,13 +57,36 @@ export function countInDay(row: DayRow, visit: Visit): void {
     return;
   }
   const msOfDay = visit.at % dayMs;
-  countInQuarter(row.quarters, Math.floor(msOfDay / quarterMs), visit.class === 'bot');
+  countInQuarter(row, Math.floor(msOfDay / quarterMs), visit.class === 'bot');
   if (row.firstVisit === 0 || msOfDay + 1 < row.firstVisit) row.firstVisit = msOfDay + 1;
   if (msOfDay + 1 > row.lastVisit) row.lastVisit = msOfDay + 1;
   if (visit.class === 'bot') {
     count(row, at.crawlers, visit.crawler);
     return;
   }
+  if (row.ids.length === 0) countFirst(row, visit);
+  else countNext(row, visit);
+  row.visitors ??= createVisitorSketch();
+  row.visitors.add(visit.visitor);
+}
+
+/** Most rows hold a single visit: made at once, their arrays have just the size that they need. */
+function countFirst(row: DayRow, visit: Visit): void {
+  const { names } = row;
+  row.ids = [
+    names.idOf(at.referrers, visit.referrer),
+    names.idOf(at.countries, visit.country),
+    names.idOf(at.browsers, visit.browser),
+    names.idOf(at.os, visit.os),
+    names.idOf(at.devices, visit.device),
+    names.idOf(at.languages, visit.language),
+    names.idOf(at.sources, visit.source),
+    names.idOf(at.campaigns, campaignOf(visit)),
+  ];
+  row.counts = [1, 1, 1, 1, 1, 1, 1, 1];
+}
+
+function countNext(row: DayRow, visit: Visit): void {
   count(row, at.referrers, visit.referrer);
   count(row, at.countries, visit.country);
   count(row, at.browsers, visit.browser);
@@ -72,8 +95,6 @@ export function countInDay(row: DayRow, visit: Visit): void {
   count(row, at.languages, visit.language);
   count(row, at.sources, visit.source);
   count(row, at.campaigns, campaignOf(visit));
-  row.visitors ??= createVisitorSketch();
-  row.visitors.add(visit.visitor);
 }
 
 /**
@@ -109,7 +130,12 @@ function count(row: DayRow, position: number, name: string): void {
 }
 
 /** Visits come nearly in order of time, so the quarter looked for is nearly always the last. */
-function countInQuarter(quarters: number[], quarter: number, isBot: boolean): void {
+function countInQuarter(row: DayRow, quarter: number, isBot: boolean): void {
+  const { quarters } = row;
+  if (quarters.length === 0) {
+    row.quarters = isBot ? [quarter, 0, 1] : [quarter, 1, 0];
+    return;
+  }
   let position = quarters.length - 3;
   while (position >= 0 && (quarters[position] as number) > quarter) position -= 3;
   if (position < 0 || quarters[position] !== quarter) {

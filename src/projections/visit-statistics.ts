@@ -12,7 +12,7 @@ import { NameTable } from './name-table.ts';
 import { countInTotals, type TotalsRow, totalsRowCodec } from './totals-row.ts';
 
 /** Links whose rows are kept decoded; twice as many at the most. */
-const cachedLinksMax = 50_000;
+const cachedLinksMax = 20_000;
 /** Names in memory before they, and the rows that refer to them, are forgotten. */
 const cachedNamesMax = 200_000;
 
@@ -24,8 +24,16 @@ export function totalsKey(code: string): string {
 
 /** Days since 1970 fit in five digits until the year 2243, in six until 4707. */
 export function dayKey(code: string, day: number): string {
-  return `d${code}!${String(day).padStart(6, '0')}`;
+  if (day !== lastDay) {
+    lastDay = day;
+    lastDaySuffix = `!${String(day).padStart(6, '0')}`;
+  }
+  return `d${code}${lastDaySuffix}`;
 }
+
+/** The same day is asked for again and again. */
+let lastDay = -1;
+let lastDaySuffix = '';
 
 /** The reverse of {@link dayKey}. */
 export function dayOfKey(key: string): number {
@@ -38,13 +46,15 @@ export const visitStatistics: Topology = {
   createProcessor: (rows) => new VisitStatisticsProcessor(rows),
 };
 
+const none: readonly Row<DayRow>[] = [];
+
 interface LinkRows {
   readonly totals: Row<TotalsRow>;
   /** The day of the visit folded last, and its row. */
   day: number;
   dayRow: Row<DayRow>;
   /** Days that were left before the store had their last change. */
-  leftDays: Row<DayRow>[];
+  leftDays: readonly Row<DayRow>[];
 }
 
 class VisitStatisticsProcessor implements Processor {
@@ -91,18 +101,23 @@ class VisitStatisticsProcessor implements Processor {
       totals: this.totals.open(totalsKey(code)),
       day,
       dayRow: this.days.open(dayKey(code, day)),
-      leftDays: [],
+      leftDays: none,
     };
     this.young.set(code, link);
     return link;
   }
 
   private turnTo(link: LinkRows, code: string, day: number): void {
-    const key = dayKey(code, day);
-    const notStored = [...link.leftDays, link.dayRow].filter((row) => !this.days.isStored(row));
     link.day = day;
+    const key = dayKey(code, day);
+    if (link.leftDays === none && this.days.isStored(link.dayRow)) {
+      link.dayRow = this.days.open(key);
+      return;
+    }
+    const notStored = [...link.leftDays, link.dayRow].filter((row) => !this.days.isStored(row));
     link.dayRow = notStored.find((row) => row.key === key) ?? this.days.open(key);
-    link.leftDays = notStored.filter((row) => row.key !== key);
+    const left = notStored.filter((row) => row.key !== key);
+    link.leftDays = left.length === 0 ? none : left;
   }
 }
 

@@ -33,7 +33,7 @@ export interface CommitPolicy {
 
 export const defaultCommitPolicy: CommitPolicy = {
   readBytes: 512 * 1024,
-  dirtyRowsMax: 60_000,
+  dirtyRowsMax: 40_000,
   busyIntervalMs: 100,
   behindIntervalMs: 2_000,
   behindRecords: 50_000,
