@@ -54,7 +54,7 @@ try {
   }
 } finally {
   rmSync(workDir, { recursive: true, force: true });
+  printTable(rows);
 }
-printTable(rows);
 const { quick, links, visits } = context;
 console.log(`\nwritten to ${writeResults({ quick, links, visits, rows, details })}`);
