@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { median, row } from './figures.js';
 import { writeLinks } from './links.js';
-import { end, freePort, spawnProgram, statusOf, until } from './processes.js';
+import { end, freePort, spawnProgram, statusOf, threadsCpuUs, until } from './processes.js';
 
 const pollMs = 2;
 
@@ -14,13 +14,17 @@ export async function measure({ dataDir, workDir, codes, quick }) {
   const [oneCode] = await writeLinks(oneDir, 1);
   const one = await starts(oneDir, oneCode, rounds);
   const all = await starts(dataDir, codes[0], rounds);
+  const elapsed = (of) => median(of.map(({ elapsedMs }) => elapsedMs));
+  const cpu = (of) => median(of.map(({ cpuMs }) => cpuMs));
   const links = codes.length.toLocaleString('en-US');
   const asked = { atMost: 500 };
   return {
     rows: [
-      row('first redirect after start, 1 link', median(one.afterStop), 'ms', asked),
-      row(`first redirect after start, ${links} links`, median(all.afterStop), 'ms', asked),
-      row(`first redirect after kill -9, ${links} links`, median(all.afterKill), 'ms', asked),
+      row('first redirect after start, 1 link', elapsed(one.afterStop), 'ms', asked),
+      row(`first redirect after start, ${links} links`, elapsed(all.afterStop), 'ms', asked),
+      row(`first redirect after kill -9, ${links} links`, elapsed(all.afterKill), 'ms', asked),
+      row('CPU until the first redirect, 1 link', cpu(one.afterStop), 'ms'),
+      row(`CPU until the first redirect, ${links} links`, cpu(all.afterStop), 'ms'),
     ],
     details: { one, all },
   };
@@ -44,7 +48,8 @@ async function startOnce(dataDir, code, signal) {
   const program = spawnProgram(dataDir, port);
   await until(async () => (await statusOf(port, `/${code}`)) === 302, program, pollMs);
   const elapsedMs = performance.now() - startMs;
+  const cpuMs = threadsCpuUs(program.pid) / 1_000;
   await until(async () => (await statusOf(port, '/readyz')) === 200, program);
   await end(program, signal);
-  return elapsedMs;
+  return { elapsedMs, cpuMs };
 }
