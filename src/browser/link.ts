@@ -1,7 +1,6 @@
 /** The page of one link: changes, disables, enables, deletes and restores it through the API, with a way back. */
 import { completed, fieldOf, instantOf, nameZone, showProblems, showRefusal, tagsOf } from './form.ts';
-import { callApi, find, message, rememberZone, say, sayFailure } from './page.ts';
-import { swapRegion } from './swap.ts';
+import { callApi, find, message, rememberZone, say, sayFailure, swapRegion } from './page.ts';
 import { followTotals } from './totals.ts';
 
 type Action = 'disable' | 'enable' | 'delete' | 'restore';

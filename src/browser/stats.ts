@@ -1,7 +1,20 @@
 /** The statistics page: the live total, the chart read by keyboard and pointer, ranges in place, keys. */
 import { type LiveState, openLive, type Totals } from './live.ts';
-import { browserZone, data, fill, find, formatNumber, message, refreshTimes, rememberZone, say } from './page.ts';
-import { addressOf, isTyping, stayOnPage, swapRegion } from './swap.ts';
+import {
+  addressOf,
+  browserZone,
+  data,
+  fill,
+  find,
+  formatNumber,
+  isTyping,
+  message,
+  refreshTimes,
+  rememberZone,
+  say,
+  stayOnPage,
+  swapRegion,
+} from './page.ts';
 
 const code = String(data['code']);
 /** The chart is fetched anew at most this often while visits come in. */

@@ -1,5 +1,5 @@
 import type { BrowserContext } from 'playwright-core';
-import { follow, makeLink, until } from '../support/site.ts';
+import { follow, makeLink, totalOf, until, visit } from '../support/site.ts';
 import { useSite } from '../support/use-site.ts';
 
 describe('the form', () => {
@@ -27,10 +27,20 @@ describe('the form', () => {
   });
 
   it('stays within its weight on the wire, and so do the statistics (U2)', async () => {
-    const { code } = await makeLink(site.baseUrl, { url: 'https://example.com/weight', unique: true });
+    const link = await makeLink(site.baseUrl, { url: 'https://example.com/weight', unique: true });
+    for (let i = 0; i < 20; i++) await visit(link, 1, { referer: `https://referrer-${i}.example/` });
+    await until(
+      () => totalOf(site.baseUrl, link.code),
+      (total) => total === 20,
+    );
 
-    const home = await weigh(site.context, '/');
-    const stats = await weigh(site.context, `/stats/${code}`);
+    // Not UTC: then a first visit to the statistics fetches them once more, in the browser's zone.
+    const context = await site.browser.newContext({ baseURL: site.baseUrl, timezoneId: 'Asia/Tokyo' });
+    const home = await weigh(context, '/');
+    await context.clearCookies();
+    const stats = await weigh(context, `/stats/${link.code}?range=30d&bots=1`);
+
+    await context.close();
 
     expect(home.requests).toBeLessThanOrEqual(5);
     expect(home.bytes).toBeLessThanOrEqual(25_000);
@@ -235,6 +245,10 @@ async function weigh(
     if (scripts.has(requestId)) scriptBytes += encodedDataLength;
   });
   await page.goto(path, { waitUntil: 'load' });
+  if (path.startsWith('/stats')) {
+    await page.locator('#live[data-state="live"]').waitFor();
+    await page.locator('#zone', { hasText: 'Tokyo' }).waitFor();
+  }
   await page.evaluate(() => new Promise(requestAnimationFrame));
   await page.close();
   return { requests, bytes, scriptBytes };
