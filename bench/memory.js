@@ -30,6 +30,7 @@ export async function measure({ workDir, dataDir, codes, quick }) {
     row('links loaded from the log', (manyCodes.length * 1_000) / first.startedMs, 'events/s'),
     row(`start to ready with ${links}, from their store`, again.startedMs, 'ms'),
     row(`resident with ${links}`, again.now / mebibyte, 'MiB', { atMost: 300 }),
+    row(`resident with ${links}, without mapped files`, again.anonymous / mebibyte, 'MiB'),
     row(`resident with ${links}, most ever`, again.peak / mebibyte, 'MiB'),
     row(`resident with ${links}, just loaded`, first.now / mebibyte, 'MiB', { atMost: 300 }),
     row(`resident with ${links}, just loaded, most ever`, first.peak / mebibyte, 'MiB'),

@@ -66,11 +66,11 @@ export function threadsCpuUs(pid, isWanted = () => true) {
   return cpuNs / 1_000;
 }
 
-/** Resident memory of a process in bytes, and the most that it ever was. */
+/** Resident memory of a process in bytes: now, the most that it ever was, and what of it is not a page of a mapped file. */
 export function residentBytes(pid) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const bytes = (name) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)[1]) * 1_024;
-  return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+  return { now: bytes('VmRSS'), peak: bytes('VmHWM'), anonymous: bytes('RssAnon') };
 }
 
 /** Waits for a condition, asked every few ms; fails when the server ends or five minutes pass. */
