@@ -13,7 +13,7 @@ interface Expression {
   readonly flags: string;
 }
 
-/** Every regular expression literal of the sources. */
+/** Every regular expression that is written as a literal in the sources. */
 function expressions(): readonly Expression[] {
   const found: Expression[] = [];
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));

@@ -52,6 +52,7 @@ export const commonProblems = [
   'invalid-input',
   'headers-too-large',
   'internal-error',
+  'store-unavailable',
 ] as const satisfies readonly ProblemSlug[];
 
 const unsafe = ['cross-origin', 'log-unavailable', 'body-too-large', 'unsupported-media-type'] as const;
