@@ -1,28 +1,11 @@
 /** The form with a script: makes the link without leaving the page, says what is wrong at its field, keeps recent links. */
-import {
-  type ApiAnswer,
-  browserZone,
-  callApi,
-  data,
-  fill,
-  find,
-  message,
-  offerSharing,
-  plural,
-  rememberZone,
-  sayFailure,
-} from './page.ts';
+import { completed, fieldOf, instantOf, nameZone, showProblems, showRefusal, tagsOf, wording } from './form.ts';
+import { callApi, data, find, message, offerSharing, rememberZone } from './page.ts';
 
 interface MadeLink {
   readonly code: string;
   readonly shortUrl: string;
   readonly url: string;
-}
-
-interface FieldProblem {
-  readonly field: string;
-  readonly code: string;
-  readonly detail: string;
 }
 
 const recentMax = 20;
@@ -41,33 +24,25 @@ let sent = 0;
 let busy = false;
 
 function field(name: string): HTMLInputElement | null {
-  return find(`[name="${name}"]`, form ?? document);
+  return fieldOf(form ?? document, name);
 }
 
 const text = (name: string): string => field(name)?.value ?? '';
 
 /** The body for the API. Times are read in the browser's zone; what is no number or time is sent as typed, to be refused by name. */
-function linkInput(): Record<string, unknown> {
-  const url = completed(text('url'));
+function linkInput(form: HTMLFormElement): Record<string, unknown> {
   const preset = presetMs[text('expires')];
-  const local = text('expiresAt');
-  const moment = new Date(local);
   const expiresAt =
     preset !== undefined
       ? new Date(Date.now() + preset).toISOString()
       : text('expires') === 'at'
-        ? Number.isNaN(moment.getTime())
-          ? local
-          : moment.toISOString()
+        ? instantOf(text('expiresAt'))
         : undefined;
   const maxVisits = text('maxVisits').trim();
-  const tags = text('tags')
-    .split(',')
-    .map((tag) => tag.trim())
-    .filter((tag) => tag !== '');
+  const tags = tagsOf(text('tags'));
   const reuse = field('reuse');
   return {
-    url,
+    url: completed(form, text('url')),
     ...(text('alias') !== '' && { alias: text('alias') }),
     ...(expiresAt !== undefined && { expiresAt }),
     ...(maxVisits !== '' && { maxVisits: Number(maxVisits) }),
@@ -77,12 +52,6 @@ function linkInput(): Record<string, unknown> {
   };
 }
 
-/** `host.tld/path` gets its https://; the rule is the server's. */
-function completed(typed: string): string {
-  const bare = new RegExp(form?.dataset['bareAddress'] ?? '^$', 'i');
-  return bare.test(typed.trim()) ? `https://${typed.trim()}` : typed;
-}
-
 async function create(): Promise<void> {
   if (form === null || busy) return;
   busy = true;
@@ -90,70 +59,16 @@ async function create(): Promise<void> {
   const label = button?.textContent ?? '';
   button?.setAttribute('aria-busy', 'true');
   if (button !== null && data['creating']) button.textContent = String(data['creating']);
-  showProblems([]);
-  const answer = await callApi('POST', '/api/links', linkInput(), { 'idempotency-key': `${text('key')}-${sent}` });
+  showProblems(form, []);
+  find('#alias-state')?.replaceChildren();
+  const answer = await callApi('POST', '/api/links', linkInput(form), { 'idempotency-key': `${text('key')}-${sent}` });
   if (button !== null) button.textContent = label;
   button?.removeAttribute('aria-busy');
   busy = false;
   // An answer means the key is used up; without one the same key makes a retry harmless.
   if (answer.status !== 0 && answer.status < 500) sent++;
   if (answer.status === 200 || answer.status === 201) showResult(answer.body as MadeLink, answer.status === 201);
-  else showRefusal(answer);
-}
-
-function showRefusal(answer: ApiAnswer): void {
-  const errors = (answer.body as { errors?: readonly FieldProblem[] } | null)?.errors ?? [];
-  if (errors.length === 0) sayFailure(answer);
-  else showProblems(errors);
-}
-
-function wording({ code, detail }: FieldProblem): string {
-  return (data['refused'] as Record<string, string> | undefined)?.[code] ?? detail;
-}
-
-/** The field an error belongs to: `tags[2]` is about `tags`. */
-const fieldName = (problem: FieldProblem) => /^\w+/.exec(problem.field)?.[0] ?? 'url';
-
-function showProblems(problems: readonly FieldProblem[]): void {
-  for (const shown of form?.querySelectorAll<HTMLElement>('.field-error') ?? []) {
-    const name = shown.id.replace('-error', '');
-    const input = field(name);
-    const problem = problems.find((p) => fieldName(p) === name);
-    shown.hidden = problem === undefined;
-    shown.textContent = problem === undefined ? '' : wording(problem);
-    if (input === null) continue;
-    const described = (input.getAttribute('aria-describedby') ?? '')
-      .split(' ')
-      .filter((id) => id !== '' && id !== shown.id);
-    if (problem !== undefined) described.push(shown.id);
-    if (described.length > 0) input.setAttribute('aria-describedby', described.join(' '));
-    else input.removeAttribute('aria-describedby');
-    if (problem === undefined) input.removeAttribute('aria-invalid');
-    else input.setAttribute('aria-invalid', 'true');
-  }
-  const summary = find<HTMLElement>('#summary');
-  if (summary === null) return;
-  summary.hidden = problems.length === 0;
-  if (problems.length === 0) {
-    summary.replaceChildren();
-    return;
-  }
-  const heading = document.createElement('p');
-  heading.textContent = data['errors'] === undefined ? '' : plural(data['errors'], problems.length);
-  const list = document.createElement('ul');
-  for (const problem of problems) {
-    const link = document.createElement('a');
-    link.href = `#${fieldName(problem)}`;
-    link.textContent = wording(problem);
-    const item = document.createElement('li');
-    item.append(link);
-    list.append(item);
-  }
-  summary.replaceChildren(heading, list);
-  if (problems.some((problem) => fieldName(problem) !== 'url'))
-    find<HTMLDetailsElement>('.options')?.setAttribute('open', '');
-  const first = problems[0];
-  if (first !== undefined) field(fieldName(first))?.focus();
+  else showRefusal(form, answer);
 }
 
 function showResult(link: MadeLink, created: boolean): void {
@@ -275,18 +190,14 @@ function checkAlias(): void {
   shown.textContent = '';
   if (alias === '') return;
   checking = setTimeout(() => {
-    void callApi('GET', `/api/aliases/${encodeURIComponent(alias)}`).then(({ status, body }) => {
+    void callApi('GET', `/api/aliases/${encodeURIComponent(alias)}`).then(({ body }) => {
       if (text('alias') !== alias) return;
       const { available, reason } = (body ?? {}) as { available?: boolean; reason?: string };
       if (available === true) shown.textContent = message('free', { url: `${withoutScheme(baseUrl)}/${alias}` });
-      else if (available === false || status === 422) {
-        const known =
-          reason !== undefined && reason in (data['refused'] as object)
-            ? reason
-            : status === 422
-              ? 'alias-format'
-              : 'alias-taken';
-        shown.textContent = wording({ field: 'alias', code: known, detail: '' });
+      else if (available === false) {
+        // What else is wrong with it, its rule says best.
+        const code = reason === 'alias-taken' || reason === 'alias-reserved' ? reason : 'alias-format';
+        shown.textContent = wording({ field: 'alias', code, detail: '' });
       }
     });
   }, aliasMs);
@@ -295,7 +206,7 @@ function checkAlias(): void {
 /** An address that is one of our own short links: offers its statistics instead. */
 function noticeOurs(): void {
   const notice = find<HTMLElement>('#ours');
-  const typed = completed(text('url')).trim();
+  const typed = form === null ? '' : completed(form, text('url')).trim();
   const ours = /^\/([\w-]{3,64})\+?$/.exec(typed.startsWith(`${baseUrl}/`) ? typed.slice(baseUrl.length) : '');
   if (notice === null) return;
   notice.hidden = ours === null;
@@ -303,9 +214,7 @@ function noticeOurs(): void {
 }
 
 rememberZone();
-const zoneHint = find<HTMLElement>('#expiresAt-hint');
-if (zoneHint !== null)
-  zoneHint.textContent = fill(zoneHint.dataset['message'] ?? '', { zone: browserZone.replaceAll('_', ' ') });
+nameZone();
 
 form?.addEventListener('submit', (event) => {
   event.preventDefault();

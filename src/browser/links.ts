@@ -1,6 +1,5 @@
 /** The list: searches while one types, pages and sorts in place, keeps the counts live. */
-import { find, message, rememberZone, say } from './page.ts';
-import { addressOf, isTyping, stayOnPage, swapRegion } from './swap.ts';
+import { addressOf, find, isTyping, message, rememberZone, say, stayOnPage, swapRegion } from './page.ts';
 import { followTotals } from './totals.ts';
 
 const searchMs = 250;

@@ -32,6 +32,7 @@ const codesMax = 100;
 const pollCodesMax = 20;
 const pollMs = 5000;
 const reopenMs = 2000;
+const hiccupMs = 250;
 const failuresMax = 3;
 const hiddenMs = 60_000;
 /** Wishes of several tabs that arrive together open one stream. */
@@ -93,6 +94,12 @@ export function openLive(onTotals: (totals: Totals) => void, onState: (state: Li
     source.addEventListener('error', () => {
       failures++;
       lead(navigator.onLine ? 'reconnecting' : 'offline');
+      if (failures === 1) {
+        // Mostly a hiccup, which need not cost the browser's own two seconds; spread, since it may have hit many at once.
+        closeStream();
+        reopen = setTimeout(openStream, hiccupMs + Math.random() * hiccupMs);
+        return;
+      }
       // The browser tries again by itself unless it was answered with an error.
       if (source?.readyState === EventSource.CLOSED) reopen = setTimeout(openStream, reopenMs);
       if (failures >= failuresMax && poll === 0) poll = setInterval(() => void pollTotals(codes), pollMs);

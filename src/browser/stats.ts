@@ -1,7 +1,20 @@
 /** The statistics page: the live total, the chart read by keyboard and pointer, ranges in place, keys. */
 import { type LiveState, openLive, type Totals } from './live.ts';
-import { browserZone, data, fill, find, formatNumber, message, refreshTimes, rememberZone, say } from './page.ts';
-import { addressOf, isTyping, stayOnPage, swapRegion } from './swap.ts';
+import {
+  addressOf,
+  browserZone,
+  data,
+  fill,
+  find,
+  formatNumber,
+  isTyping,
+  message,
+  refreshTimes,
+  rememberZone,
+  say,
+  stayOnPage,
+  swapRegion,
+} from './page.ts';
 
 const code = String(data['code']);
 /** The chart is fetched anew at most this often while visits come in. */
@@ -96,6 +109,16 @@ function offerBrowserZone(): void {
   select.add(new Option(browserZone.replaceAll('_', ' '), browserZone), 0);
 }
 
+/** All zones that the browser knows, once somebody is about to choose: the page need not carry them. */
+function offerAllZones(select: HTMLSelectElement): void {
+  const offered = new Set([...select.options].map(({ value }) => value));
+  const group = document.createElement('optgroup');
+  group.label = message('allZones');
+  for (const zone of Intl.supportedValuesOf('timeZone'))
+    if (!offered.has(zone)) group.append(new Option(zone.replaceAll('_', ' '), zone));
+  if (group.childElementCount > 0) select.append(group);
+}
+
 /** Marks one bar and reads it aloud; the words are those of the table. */
 function read(index: number): void {
   const rows = document.querySelectorAll<HTMLTableRowElement>('#twin tbody tr');
@@ -134,6 +157,7 @@ figures?.addEventListener('pointerout', (event) => {
   if (!inside && (event.target as Element).closest('#plot') && document.activeElement?.id !== 'plot') stopReading();
 });
 figures?.addEventListener('focusin', (event) => {
+  if (event.target instanceof HTMLSelectElement && event.target.id === 'timezone') offerAllZones(event.target);
   if ((event.target as Element).id === 'plot') read(Number(find<HTMLElement>('#cursor')?.dataset['index'] ?? 1e9));
 });
 figures?.addEventListener('focusout', (event) => {

@@ -83,6 +83,18 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       onProgress: thread.onProgress,
     });
 
+    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
+    const sweeping = setInterval(() => {
+      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
+    }, answerSweepIntervalMs).unref();
+    opened.push(() => {
+      clearInterval(sweeping);
+      return answers.close();
+    });
+    const salt = await openVisitorSalt({ dataDir, clock, random, logger });
+    opened.push(() => salt.close());
+
+    // Last: what the table does in the background from here on would hold up the others.
     const linkStore = join(dataDir, 'stores', 'links');
     const linkTable = await openLinkTable({
       openStore: () => openLevelStateStore({ folder: linkStore }),
@@ -101,17 +113,6 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       toldAtMs = clock.monotonicMs();
       logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
     });
-
-    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
-    const sweeping = setInterval(() => {
-      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
-    }, answerSweepIntervalMs).unref();
-    opened.push(() => {
-      clearInterval(sweeping);
-      return answers.close();
-    });
-    const salt = await openVisitorSalt({ dataDir, clock, random, logger });
-    opened.push(() => salt.close());
 
     return {
       clock,

@@ -46,11 +46,14 @@ export function ownHostsOf(baseUrl: string, baseUrlIsDefault: boolean): Readonly
 export function completeTypedUrl(text: string): string {
   if (text.length > typedUrlMaxLength) return text;
   const trimmed = trimSpaces(text);
-  return bareHost.test(trimmed) ? `https://${trimmed}` : text;
+  return bareTypedUrl.test(trimmed) ? `https://${trimmed}` : text;
 }
 
-/** Labels of letters, digits and hyphens, a last one that begins with a letter, then nothing, a port, or a path. */
-const bareHost =
+/**
+ * What {@link completeTypedUrl} completes: labels of letters, digits and hyphens, a last one that begins with a letter, then
+ * nothing, a port, or a path. The page's script gets its source, so that both complete the same.
+ */
+export const bareTypedUrl =
   /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}_-]{0,62})\.)+\p{L}[\p{L}\p{M}\p{N}-]{1,62}(?::\d{1,5})?(?:[/?#][^\s\\]*)?$/u;
 
 /** Refusals that the text alone decides, in the order in which they help most. */

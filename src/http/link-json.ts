@@ -1,5 +1,4 @@
 /** Links as JSON. */
-import type { Link } from '../domain/link.ts';
 import type { LinkStatus, LinkView } from '../queries/link-view.ts';
 import { isoInstant, isoInstantOrNull } from './times.ts';
 
@@ -27,7 +26,7 @@ export interface VisitsJson {
   readonly lastVisitAt: string | null;
 }
 
-/** The numbers may be missing: after a change that was made while the statistics are being rebuilt. */
+/** A link with its numbers, or without them while the statistics cannot be read. */
 export type ShownLink = Pick<LinkView, 'link' | 'status'> & { readonly visits: LinkView['visits'] | null };
 
 export function linkJson(view: ShownLink, baseUrl: string): LinkJson {
@@ -49,16 +48,9 @@ export function linkJson(view: ShownLink, baseUrl: string): LinkJson {
 }
 
 /** What `GET /:code+` answers to a client that asks for JSON. */
-export function linkPreviewJson(view: LinkView, baseUrl: string): Readonly<Record<string, unknown>> {
+export function linkPreviewJson(view: ShownLink, baseUrl: string): Readonly<Record<string, unknown>> {
   const { code, shortUrl, url, status, createdAt, expiresAt, maxVisits, visits } = linkJson(view, baseUrl);
   return { code, shortUrl, url, host: new URL(url).host, status, createdAt, expiresAt, maxVisits, visits };
-}
-
-/** The status without the numbers: it cannot tell whether the visits are used up. */
-export function statusWithoutVisits(link: Link, nowMs: number): LinkStatus {
-  if (link.deletedAt !== null) return 'deleted';
-  if (link.disabled) return 'disabled';
-  return link.expiresAt !== null && link.expiresAt <= nowMs ? 'expired' : 'active';
 }
 
 export function shortUrlOf(code: string, baseUrl: string): string {

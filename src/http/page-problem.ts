@@ -55,6 +55,12 @@ function wordsOf(page: PageError): Words {
       };
     case 'disabled':
       return { slug: 'link-gone', detail: 'The link is disabled.', extensions: { reason: 'disabled' } };
+    case 'loop':
+      return {
+        slug: 'link-gone',
+        detail: 'The link leads back to this site, and so nowhere.',
+        extensions: { reason: 'loop' },
+      };
     case 'too-many-requests':
       return { slug: 'too-many-requests', detail: 'Too many unknown codes were asked for.' };
     case 'unavailable':
@@ -84,10 +90,9 @@ export function problemOfMiss(
       return new PageProblem({ kind: 'expired', code, expiresAt: link?.expiresAt ?? 0 });
     case 'used-up':
       return new PageProblem({ kind: 'exhausted', code, maxVisits: link?.maxVisits ?? 0 });
-    // A link that leads back here is as good as switched off.
     case 'disabled':
     case 'loop':
-      return new PageProblem({ kind: 'disabled', code });
+      return new PageProblem({ kind: miss, code });
     case 'too-many-misses':
       return new PageProblem({ kind: 'too-many-requests', retryAfterSeconds });
     case 'unavailable':

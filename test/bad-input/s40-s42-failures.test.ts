@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +41,7 @@ describe('what the program tells of itself', () => {
     { path: '/api/links', method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"url":' },
     { path: '/api/links/known', method: 'PATCH', headers: { 'If-Match': 'nonsense' }, body: '{}' },
     { path: '/api/stream', headers: { 'Last-Event-ID': '\x7f'.repeat(3).replace(/./g, 'z') }, method: 'DELETE' },
-  ])('S40 is no stack, no path and no name of software in the answer to $method $path', async (attempt) => {
+  ])('S40 is no stack, no path and no name of software in the answer for $path', async (attempt) => {
     const answer = await call(program.port, { headers: { Accept: 'text/html' }, ...attempt });
     expect(answer.status).toBeLessThan(500);
     expect(answer.text).not.toMatch(/node_modules|\.(?:js|ts):\d+|\bat .*\(|Error:|URIError|SyntaxError|express/i);
@@ -112,5 +113,59 @@ describe('what is installed (S41)', () => {
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
     for (const name of scripted) expect([name, manifest.allowScripts[name]]).toEqual([name, false]);
+  });
+});
+
+/** The limit on the size of files can be lowered and raised for a running process on Linux alone. */
+const onLinux = process.platform === 'linux' ? describe : describe.skip;
+
+onLinux('a disk that takes no more (S42)', () => {
+  let program: RunningProgram;
+  beforeAll(async () => {
+    program = await startProgram();
+  });
+  afterAll(() => program.dispose());
+
+  it('S42 fails creations and redirects closed, with when to come back, and all goes on by itself once there is room', async () => {
+    const { port } = program;
+    const limitFiles = (bytes: string) =>
+      execFileSync('prlimit', ['--pid', String(program.pid), `--fsize=${bytes}:unlimited`]);
+    const totalOf = async () => {
+      const answer = await call(port, { path: '/api/links/known' });
+      return answer.status === 200
+        ? (JSON.parse(answer.text) as { visits: { total: number } }).visits.total
+        : answer.status;
+    };
+    expect((await postJson(port, '/api/links', { url: 'https://example.com/', alias: 'known' })).status).toBe(201);
+    let redirected = 0;
+    for (; redirected < 3; redirected++) expect((await call(port, { path: '/known' })).status).toBe(302);
+
+    limitFiles('100');
+    for (let times = 0; times < 5; times++) {
+      for (const answer of [
+        await postJson(port, '/api/links', { url: `https://example.com/${times}` }),
+        await call(port, { path: '/known' }),
+      ]) {
+        expect(answer.status).toBe(503);
+        expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+        expect(answer.text).not.toMatch(/EFBIG|File too large|\.log/);
+      }
+    }
+    expect((await call(port, { method: 'HEAD', path: '/known' })).status).toBe(302);
+    expect((await call(port, { path: '/livez' })).status).toBe(200);
+
+    limitFiles('unlimited');
+    const deadline = performance.now() + 15_000;
+    while ((await call(port, { path: '/known' })).status !== 302) expect(performance.now()).toBeLessThan(deadline);
+    redirected += 1;
+    expect((await postJson(port, '/api/links', { url: 'https://example.com/after' })).status).toBe(201);
+    const countsAll = async () => {
+      while ((await totalOf()) !== redirected) expect(performance.now()).toBeLessThan(deadline);
+    };
+    await countsAll();
+    expect((await program.stop()).code).toBe(0);
+    await program.restart();
+    await countsAll();
+    expect(JSON.parse((await call(port, { path: '/readyz' })).text)).toMatchObject({ status: 'ok' });
   });
 });

@@ -1,4 +1,4 @@
-import { makeLink, totalOf, until, visit } from '../support/site.ts';
+import { allVisitsOf, makeLink, until, visit } from '../support/site.ts';
 import { useSite } from '../support/use-site.ts';
 
 describe('pages about a link that one does not follow', () => {
@@ -29,7 +29,7 @@ describe('pages about a link that one does not follow', () => {
     const link = await makeLink(site.baseUrl, { url: 'https://shown.example/path', unique: true });
     await visit(link, 1);
     await until(
-      () => totalOf(site.baseUrl, link.code),
+      () => allVisitsOf(site.baseUrl, link.code),
       (total) => total === 1,
     );
     for (let i = 0; i < 5; i++) {
@@ -41,10 +41,10 @@ describe('pages about a link that one does not follow', () => {
     // A visit after them proves that everything before it has been counted.
     await visit(link, 1);
     await until(
-      () => totalOf(site.baseUrl, link.code),
+      () => allVisitsOf(site.baseUrl, link.code),
       (total) => total >= 2,
     );
-    expect(await totalOf(site.baseUrl, link.code)).toBe(2);
+    expect(await allVisitsOf(site.baseUrl, link.code)).toBe(2);
   });
 
   it('preview as JSON for who asks for it (U17)', async () => {

@@ -197,7 +197,7 @@ export function createFakeApplication(nowMs: number): FakeApplication {
           position: { partitions: [] },
         });
       },
-      linkHistory: unused,
+      linkHistory: async () => ({ events: [], nextOffset: null }),
       findOwnLink: unused,
       linkStatistics: async (link, range) => orFail(statisticsOf(link, range)),
     },
@@ -206,7 +206,11 @@ export function createFakeApplication(nowMs: number): FakeApplication {
       outcomeOf: unused,
       applied: unused,
       history: unused,
-      scan: unused,
+      scan: async ({ afterOrdinal = Number.POSITIVE_INFINITY, limit }) =>
+        [...links.values()]
+          .filter(({ ordinal }) => ordinal < afterOrdinal)
+          .sort((a, b) => b.ordinal - a.ordinal)
+          .slice(0, limit),
       async tags() {
         const counts = new Map<string, number>();
         for (const { tags } of links.values()) for (const tag of tags) counts.set(tag, (counts.get(tag) ?? 0) + 1);

@@ -49,10 +49,19 @@ export async function visit(
   await Promise.all(Array.from({ length: 8 }, one));
 }
 
+/** Visits by people. */
 export async function totalOf(baseUrl: string, code: string): Promise<number> {
+  return (await visitsOf(baseUrl, code)).nonBots;
+}
+
+/** Visits by people and bots: the browser of the tests is one of these. */
+export async function allVisitsOf(baseUrl: string, code: string): Promise<number> {
+  return (await visitsOf(baseUrl, code)).total;
+}
+
+async function visitsOf(baseUrl: string, code: string): Promise<{ readonly total: number; readonly nonBots: number }> {
   const response = await fetch(`${baseUrl}/api/links/${code}`);
-  const { visits } = (await response.json()) as { visits: { nonBots: number } };
-  return visits.nonBots;
+  return ((await response.json()) as { visits: { total: number; nonBots: number } }).visits;
 }
 
 /** Waits until a condition holds; throws with what was seen last when it does not in time. */

@@ -1,9 +1,9 @@
 /** Answers that show one link: with its ETag, and with its numbers where they can be read. */
-import type { Link } from '../../domain/link.ts';
+import { type Link, statusOf } from '../../domain/link.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import { type Answer, jsonAnswer } from '../answer.ts';
 import { entityTagOf } from '../entity-tag.ts';
-import { linkJson, type ShownLink, statusWithoutVisits } from '../link-json.ts';
+import { linkJson, type ShownLink } from '../link-json.ts';
 import type { ApiContext } from './context.ts';
 
 export function linkAnswer(
@@ -26,5 +26,6 @@ export async function shownAfterCommand(context: ApiContext, link: Link): Promis
   } catch (error) {
     if (!(error instanceof StatisticsRebuilding || error instanceof StatisticsUnavailable)) throw error;
   }
-  return { link, status: statusWithoutVisits(link, context.application.clock.nowMs()), visits: null };
+  // Without the numbers nobody can tell whether the visits are used up.
+  return { link, status: statusOf(link, context.application.clock.nowMs(), 0), visits: null };
 }

@@ -3,8 +3,7 @@ import { type Dimension, dimensions, nameOfNone, nameOfOther } from '../../domai
 import type { NamedCount, Statistics } from '../../queries/link-statistics.ts';
 import { countryDataAttribution } from '../visit-description.ts';
 import { type Content, type Html, html } from './html.ts';
-import { addDays } from './statistics-range.ts';
-import { fillHtml, formatNumber, formatPercent, plural, type View } from './view.ts';
+import { fill, formatNumber, formatPercent, plural, type View } from './view.ts';
 
 const shownAtOnce = 8;
 
@@ -14,11 +13,12 @@ export function breakdownCards(view: View, statistics: Statistics, bots: boolean
   const shown = dimensions.filter((dimension) => dimension !== 'crawlers' || bots);
   const { from, to } = statistics.breakdownRange;
   const widened = Date.parse(from) !== Date.parse(statistics.from) || Date.parse(to) !== Date.parse(statistics.to);
-  const firstDay = from.slice(0, 10);
-  const lastDay = addDays(to.slice(0, 10), -1);
+  // The range ends before its last instant.
+  const lastMs = Math.max(Date.parse(from), Date.parse(to) - 1);
+  const days = new Intl.DateTimeFormat(view.language, { dateStyle: 'medium', timeZone: 'UTC' });
   return html`<section aria-labelledby="breakdowns">
 <div class="section-head"><h2 id="breakdowns">${t.stats.breakdowns}</h2>
-${widened && statistics.total > 0 && html`<p class="dim">${fillHtml(t.stats.widened, { from: firstDay, to: lastDay < firstDay ? firstDay : lastDay })}</p>`}</div>
+${widened && statistics.total > 0 && html`<p class="dim">${fill(t.stats.widened, { days: days.formatRange(Date.parse(from), lastMs) })}</p>`}</div>
 <div class="cards">${shown.map((dimension) => card(view, dimension, statistics.breakdowns[dimension]))}</div>
 <p class="hint" lang="en">${countryDataAttribution}</p>
 </section>`;

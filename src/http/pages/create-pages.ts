@@ -4,21 +4,25 @@
  */
 import { createHash } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
+import { statusOf } from '../../domain/link.ts';
 import type { NewLink } from '../../domain/link-input.ts';
 import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
+import type { ListLinksQuery } from '../../queries/list-links.ts';
 import { sendAnswer } from '../answer.ts';
 import type { Application } from '../application.ts';
 import { type CreationLimit, limitCreations } from '../limit-creations.ts';
+import { linkPreviewJson, type ShownLink, shortUrlOf } from '../link-json.ts';
 import { PageProblem } from '../page-problem.ts';
 import { answerOtherMethod } from '../route.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
 import { linkPage } from './link-page.ts';
-import { linksPage, readListQuery } from './links-page.ts';
+import { linksPage, readListQuery, type ShownPage } from './links-page.ts';
+import { createListWithoutNumbers } from './list-without-numbers.ts';
 import { previewPage } from './preview-page.ts';
 import { prefersJson, sendPage } from './send-page.ts';
 import { type StatisticsFigures, statisticsPage } from './statistics-page.ts';
@@ -37,6 +41,7 @@ export interface PagesOptions extends CreationLimit {
 }
 
 const formLimitBytes = 65_536;
+const historyEventsMax = 1000;
 const codePattern = '[A-Za-z0-9_-]{1,64}';
 const linkPath = new RegExp(`^/links/(?<code>${codePattern})/?$`);
 const statisticsPath = new RegExp(`^/stats/(?<code>${codePattern})/?$`);
@@ -47,29 +52,36 @@ export function createPages(options: PagesOptions): Router {
   const { clock } = application;
   const { getLink, linkStatistics } = application.queries;
   const router = Router({ caseSensitive: true });
-  const shortUrlOf = (code: string) => `${baseUrl}/${code}`;
+  const urlOf = (code: string) => shortUrlOf(code, baseUrl);
   const viewOf = (request: Request) =>
     createView({ headers: request.headers, url: request.originalUrl }, clock.nowMs());
 
-  /** The link with its numbers; while they are rebuilt, the link alone. */
-  const findLink = async (
-    code: string,
-  ): Promise<{ readonly found: LinkView; readonly visitsKnown: boolean } | null> => {
+  /** The link with its numbers; while those cannot be read, the link alone. */
+  const findLink = async (code: string): Promise<ShownLink> => {
     try {
       const found = await getLink(code);
-      return found === undefined ? null : { found, visitsKnown: true };
+      if (found !== undefined) return found;
     } catch (error) {
-      if (!(error instanceof StatisticsRebuilding) && !(error instanceof StatisticsUnavailable)) throw error;
+      if (!isWithoutNumbers(error)) throw error;
       const link = application.linkTable.find(code);
-      if (link === undefined) return null;
-      const expired = link.expiresAt !== null && link.expiresAt <= clock.nowMs();
-      const status = link.deletedAt !== null ? 'deleted' : link.disabled ? 'disabled' : expired ? 'expired' : 'active';
-      return {
-        found: { link, status, visits: { total: 0, nonBots: 0, bots: 0, lastVisitAt: null } },
-        visitsKnown: false,
-      };
+      if (link !== undefined) return { link, status: statusOf(link, clock.nowMs(), 0), visits: null };
+    }
+    throw new PageProblem({ kind: 'link-not-found', code });
+  };
+
+  const listWithoutNumbers = createListWithoutNumbers(application.linkTable, clock);
+  const findLinks = async (query: ListLinksQuery): Promise<ShownPage> => {
+    try {
+      return { ...(await application.queries.listLinks(query)), numbersKnown: true };
+    } catch (error) {
+      if (!isWithoutNumbers(error)) throw error;
+      return { ...(await listWithoutNumbers(query)), numbersKnown: false };
     }
   };
+
+  /** A link changes rarely: its whole history is read, and bounded only against a script gone wild. */
+  const historyOf = async (code: string) =>
+    (await application.queries.linkHistory(code, -1, historyEventsMax))?.events ?? [];
 
   router.use(assets.handler);
 
@@ -121,54 +133,42 @@ export function createPages(options: PagesOptions): Router {
 
   router.get('/links', async (request, response) => {
     const query = readListQuery(parametersOf(request));
-    const [page, tags] = await Promise.all([application.queries.listLinks(query), application.linkTable.tags()]);
-    await sendPage(request, response, 200, linksPage(assets, viewOf(request), query, page, tags, shortUrlOf));
+    const [page, tags] = await Promise.all([findLinks(query), application.linkTable.tags()]);
+    await sendPage(request, response, 200, linksPage(assets, viewOf(request), query, page, tags, urlOf));
   });
 
   router.get(linkPath, async (request, response) => {
     const code = codeOf(request);
-    const link = await findLink(code);
-    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const shown = await findLink(code);
     const asked = parametersOf(request).get('new');
     const fresh = asked === 'created' || asked === 'existing' ? asked : null;
-    const page = linkPage(assets, viewOf(request), link.found, shortUrlOf(code), fresh, link.visitsKnown);
+    const page = linkPage(assets, viewOf(request), shown, urlOf(code), fresh, await historyOf(code));
     return sendPage(request, response, 200, page);
   });
 
   router.get(statisticsPath, async (request, response) => {
     const code = codeOf(request);
-    const link = await findLink(code);
-    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
+    const shown = await findLink(code);
     const view = viewOf(request);
     const state = readStatisticsState(parametersOf(request), view.timezone);
-    const figures = await readFigures(linkStatistics, link.found, state, view);
-    const waiting = figures.kind === 'rebuilding' || figures.kind === 'unavailable' || !link.visitsKnown;
+    const figures = await readFigures(linkStatistics, shown, state, view);
+    const waiting = figures.kind === 'rebuilding' || figures.kind === 'unavailable';
     if (waiting) response.set('Retry-After', '2');
-    const page = statisticsPage(
-      assets,
-      view,
-      link.found,
-      shortUrlOf(code),
-      state,
-      figures.kind === 'ready' && !link.visitsKnown ? { kind: 'unavailable' } : figures,
-    );
+    const page = statisticsPage(assets, view, shown, urlOf(code), state, figures);
     return sendPage(request, response, waiting ? 503 : figures.kind === 'invalid' ? 422 : 200, page);
   });
 
   router.get(previewPath, async (request, response) => {
     const code = codeOf(request);
-    const link = await findLink(code);
-    if (link === null) throw new PageProblem({ kind: 'link-not-found', code });
-    const { found, visitsKnown } = link;
-    if (found.link.deletedAt !== null) {
-      throw new PageProblem({ kind: 'deleted', code, deletedAt: found.link.deletedAt });
-    }
+    const shown = await findLink(code);
+    const { deletedAt } = shown.link;
+    if (deletedAt !== null) throw new PageProblem({ kind: 'deleted', code, deletedAt });
     response.set('X-Robots-Tag', 'noindex');
     if (prefersJson(request.headers.accept)) {
       response.set({ 'Cache-Control': 'no-store', Vary: 'Accept' });
-      return response.json(previewJson(found, shortUrlOf(code), visitsKnown));
+      return response.json(linkPreviewJson(shown, baseUrl));
     }
-    const page = previewPage(assets, viewOf(request), found, shortUrlOf(code), visitsKnown);
+    const page = previewPage(assets, viewOf(request), shown, urlOf(code));
     return sendPage(request, response, 200, page);
   });
 
@@ -182,7 +182,7 @@ export function createPages(options: PagesOptions): Router {
 
 async function readFigures(
   linkStatistics: LinkStatisticsQuery,
-  { link }: LinkView,
+  { link, visits }: ShownLink,
   state: StatisticsState,
   view: View,
 ): Promise<StatisticsFigures> {
@@ -194,6 +194,7 @@ async function readFigures(
   try {
     const statistics = await linkStatistics(link, ask.current);
     if (isErrors(statistics)) return { kind: 'invalid', errors: statistics };
+    if (visits === null) return { kind: 'unavailable' };
     const byDays = statistics.interval === 'day' ? statistics : null;
     const wholeDays = state.range !== '24h';
     const [previous, today, daily] = await Promise.all([
@@ -201,12 +202,16 @@ async function readFigures(
       valid(ask.today),
       byDays ?? (wholeDays ? valid({ ...ask.current, interval: 'day' }) : null),
     ]);
-    return { kind: 'ready', statistics, previous, today, daily };
+    return { kind: 'ready', visits, statistics, previous, today, daily };
   } catch (error) {
     if (error instanceof StatisticsRebuilding) return { kind: 'rebuilding', progress: error.progress };
     if (error instanceof StatisticsUnavailable) return { kind: 'unavailable' };
     throw error;
   }
+}
+
+function isWithoutNumbers(error: unknown): boolean {
+  return error instanceof StatisticsRebuilding || error instanceof StatisticsUnavailable;
 }
 
 function isErrors<T>(answer: T | readonly FieldError[]): answer is readonly FieldError[] {
@@ -225,16 +230,4 @@ function codeOf(request: Request): string {
 
 function parametersOf(request: Request): URLSearchParams {
   return new URLSearchParams(request.originalUrl.split('?')[1] ?? '');
-}
-
-function previewJson({ link, status, visits }: LinkView, shortUrl: string, visitsKnown: boolean): object {
-  return {
-    code: link.code,
-    shortUrl,
-    url: link.url,
-    status,
-    createdAt: new Date(link.createdAt).toISOString(),
-    expiresAt: link.expiresAt === null ? null : new Date(link.expiresAt).toISOString(),
-    visits: visitsKnown ? { total: visits.total, nonBots: visits.nonBots, bots: visits.bots } : null,
-  };
 }

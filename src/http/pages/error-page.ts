@@ -13,7 +13,7 @@ export type PageError =
   | { readonly kind: 'expired'; readonly code: string; readonly expiresAt: number }
   | { readonly kind: 'exhausted'; readonly code: string; readonly maxVisits: number }
   | { readonly kind: 'deleted'; readonly code: string; readonly deletedAt: number }
-  | { readonly kind: 'disabled'; readonly code: string }
+  | { readonly kind: 'disabled' | 'loop'; readonly code: string }
   | { readonly kind: 'too-many-requests'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable'; readonly retryAfterSeconds: number }
   | { readonly kind: 'internal'; readonly requestId: string };
@@ -32,6 +32,7 @@ const statusOf: Readonly<Record<PageError['kind'], number>> = {
   exhausted: 410,
   deleted: 410,
   disabled: 410,
+  loop: 410,
   'too-many-requests': 429,
   unavailable: 503,
   internal: 500,

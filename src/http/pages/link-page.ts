@@ -1,6 +1,9 @@
 /** `/links/:code`: a link as it is kept, where `POST /` leads. Its state is changed by a script through the API. */
-import type { LinkView } from '../../queries/link-view.ts';
+import type { HistoryEntry } from '../../queries/link-history.ts';
+import type { ShownLink } from '../link-json.ts';
 import type { Assets } from './assets.ts';
+import { editForm } from './edit-form.ts';
+import { historyList } from './history-list.ts';
 import { type Html, html } from './html.ts';
 import { layout } from './layout.ts';
 import { resultCard } from './result-card.ts';
@@ -8,15 +11,14 @@ import { ago, formatNumber, time, type View } from './view.ts';
 
 /**
  * @param fresh how the link came about when a form has just asked for it
- * @param visits false while the numbers are being rebuilt: then none is shown
  */
 export function linkPage(
   assets: Assets,
   view: View,
-  { link, status, visits }: LinkView,
+  { link, status, visits }: ShownLink,
   shortUrl: string,
   fresh: 'created' | 'existing' | null,
-  visitsKnown: boolean,
+  history: readonly HistoryEntry[],
 ): Html {
   const { t } = view;
   const heading =
@@ -27,20 +29,20 @@ export function linkPage(
   const main = html`${resultCard(view, { code: link.code, shortUrl, url: link.url }, heading)}
 <section class="card">
 <dl class="facts">
-${fact(t.link.status, html`<span class="badge ${status}">${t.status[status]}</span>`)}
-${visitsKnown && fact(t.link.visits, html`<a class="number" href="/stats/${link.code}" data-total="${link.code}">${formatNumber(view, visits.nonBots)}</a>`)}
-${visitsKnown && fact(t.link.lastVisit, visits.lastVisitAt === null ? t.link.noVisit : ago(view, visits.lastVisitAt))}
+${fresh !== null && fact(t.link.status, html`<span class="badge ${status}">${t.status[status]}</span>`)}
+${visits !== null && fact(t.link.visits, html`<a class="number" href="/stats/${link.code}" data-total="${link.code}">${formatNumber(view, visits.nonBots)}</a>`)}
+${visits !== null && fact(t.link.lastVisit, visits.lastVisitAt === null ? t.link.noVisit : ago(view, visits.lastVisitAt))}
 ${fact(t.link.created, time(view, link.createdAt))}
 ${link.deletedAt !== null && fact(t.link.deletedAt, time(view, link.deletedAt))}
 ${fact(t.link.expires, link.expiresAt === null ? t.link.never : time(view, link.expiresAt))}
 ${fact(t.link.limit, link.maxVisits === null ? t.link.noLimit : formatNumber(view, link.maxVisits))}
-${link.tags.length > 0 && fact(t.link.tags, html`${link.tags.map((tag) => html`<a class="chip" href="/links?${new URLSearchParams({ tag }).toString()}"><bdi>${tag}</bdi></a> `)}`)}
-${link.note !== null && fact(t.link.note, html`<span class="note" dir="auto">${link.note}</span>`)}
+${link.tags.length > 0 && fact(t.link.tags, html`<span class="row-tags">${link.tags.map((tag) => html`<a class="chip small" href="/links?${new URLSearchParams({ tag }).toString()}"><bdi>${tag}</bdi></a>`)}</span>`)}
+${link.note !== null && html`<div class="whole"><dt>${t.link.note}</dt><dd class="note" dir="auto">${link.note}</dd></div>`}
 </dl>
 </section>
 <section class="card needs-js manage" data-link="${link.code}">
 <h2>${t.link.manage}</h2>
-<p class="dim">${t.link.disableHint}</p>
+${link.deletedAt === null && editForm(view, link)}
 <div class="actions">
 ${
   link.deletedAt !== null
@@ -49,7 +51,14 @@ ${
 <button class="danger" type="button" data-action="delete">${t.link.delete}</button>`
 }
 </div>
+<p class="dim">${t.link.disableHint}</p>
 </section>
+${historyList(view, history)}
 <p class="after"><a href="/">${t.result.another}</a> <a href="/${link.code}+">${t.result.preview}</a></p>`;
-  return layout(assets, view, { title: link.code, script: 'link.js', main, data: { codes: [link.code] } });
+  return layout(assets, view, {
+    title: link.code,
+    script: 'link.js',
+    main,
+    data: { refused: t.refused, errors: t.home.errors },
+  });
 }

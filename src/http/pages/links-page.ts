@@ -1,6 +1,6 @@
 /** `/links`: the list, searched, filtered, sorted and paged by its address alone, so that it works without a script. */
 import type { TagCount } from '../../ports/link-table.ts';
-import type { LinkStatus, LinkView } from '../../queries/link-view.ts';
+import type { LinkStatus } from '../../queries/link-view.ts';
 import type { LinkPage, ListCursor, ListLinksQuery } from '../../queries/list-links.ts';
 import type { Assets } from './assets.ts';
 import { type Content, type Html, html } from './html.ts';
@@ -37,6 +37,9 @@ function readCursor(text: string): ListCursor | undefined {
   return match === null ? undefined : { value: Number(match[1]), ordinal: Number(match[2]) };
 }
 
+/** A page of the list; without numbers while the statistics cannot be read. */
+export type ShownPage = Pick<LinkPage, 'links' | 'next'> & { readonly numbersKnown: boolean };
+
 type Change = Partial<Record<'q' | 'tag' | 'status' | 'sort' | 'order' | 'after', string>>;
 
 /** The address of the list with some members changed; any change but paging starts at the first page. */
@@ -58,7 +61,7 @@ export function linksPage(
   assets: Assets,
   view: View,
   query: ListLinksQuery,
-  page: LinkPage,
+  page: ShownPage,
   tags: readonly TagCount[],
   shortUrlOf: (code: string) => string,
 ): Html {
@@ -96,7 +99,8 @@ ${shownTags.map(({ name, links }) => {
   );
 })}</nav>`
 }
-${page.links.length === 0 ? emptyList(view, filtered) : table(view, query, page.links, shortUrlOf)}
+${!page.numbersKnown && html`<p class="notice" role="status">${t.links.withoutNumbers}</p>`}
+${page.links.length === 0 ? emptyList(view, filtered) : table(view, query, page, shortUrlOf)}
 ${
   (page.next !== null || query.after !== undefined) &&
   html`<nav class="paging">
@@ -118,26 +122,29 @@ function emptyList(view: View, filtered: boolean): Html {
 function table(
   view: View,
   query: ListLinksQuery,
-  links: readonly LinkView[],
+  { links, numbersKnown }: ShownPage,
   shortUrlOf: (code: string) => string,
 ): Html {
   const { t } = view;
   const column = (sort: (typeof sorts)[number]) => {
     const current = query.sort === sort;
     const order = current && query.order === 'desc' ? 'asc' : 'desc';
-    return html`<th scope="col"${current && html` aria-sort="${query.order === 'desc' ? 'descending' : 'ascending'}"`}><a class="sort" href="${listAddress(query, { sort: sort === 'createdAt' ? '' : sort, order: order === 'desc' ? '' : order })}">${t.links[sort]}</a></th>`;
+    return html`<th scope="col"${sort === 'visits' && html` class="count"`}${current && html` aria-sort="${query.order === 'desc' ? 'descending' : 'ascending'}"`}><a class="sort" href="${listAddress(query, { sort: sort === 'createdAt' ? '' : sort, order: order === 'desc' ? '' : order })}">${t.links[sort]}</a></th>`;
   };
   return html`<table class="list">
 <caption class="hidden">${t.links.caption}</caption>
-<thead><tr><th scope="col">${t.links.link}</th>${column('visits')}${column('lastVisitAt')}${column('createdAt')}<th scope="col">${t.links.status}</th></tr></thead>
+<thead><tr><th scope="col">${t.links.link}</th>${numbersKnown && [column('visits'), column('lastVisitAt')]}${column('createdAt')}<th scope="col">${t.links.status}</th></tr></thead>
 <tbody>${links.map(
     ({ link, status, visits }) => html`<tr>
 <td class="link-cell"><a class="row-short" href="/links/${link.code}"><bdi>${withoutScheme(shortUrlOf(link.code))}</bdi></a>
 <span class="row-target">${targetLink(link.url)}</span>
 ${link.note !== null && html`<span class="row-note dim" dir="auto">${link.note}</span>`}
 ${link.tags.length > 0 && html`<span class="row-tags">${link.tags.map((tag) => html`<a class="chip small" href="${listAddress(query, { tag })}"><bdi>${tag}</bdi></a>`)}</span>`}</td>
-<td data-label="${t.links.visits}"><a class="number" href="/stats/${link.code}" aria-label="${fill(t.links.stats, { code: link.code })}: ${formatNumber(view, visits.nonBots)}" data-total="${link.code}">${formatNumber(view, visits.nonBots)}</a></td>
-<td data-label="${t.links.lastVisitAt}">${visits.lastVisitAt === null ? html`<span class="dim">${t.link.noVisit}</span>` : ago(view, visits.lastVisitAt)}</td>
+${
+  numbersKnown &&
+  html`<td class="count" data-label="${t.links.visits}"><a class="number" href="/stats/${link.code}" aria-label="${fill(t.links.stats, { code: link.code })}: ${formatNumber(view, visits.nonBots)}" data-total="${link.code}">${formatNumber(view, visits.nonBots)}</a></td>
+<td data-label="${t.links.lastVisitAt}">${visits.lastVisitAt === null ? html`<span class="dim">${t.link.noVisit}</span>` : ago(view, visits.lastVisitAt)}</td>`
+}
 <td data-label="${t.links.createdAt}">${time(view, link.createdAt)}</td>
 <td data-label="${t.links.status}"><span class="badge ${status}">${t.status[status]}</span></td>
 </tr>`,

@@ -1,19 +1,14 @@
 /** `/:code+`: where a short link leads, told before one follows it. Never counts as a visit. */
 import { domainToUnicode } from 'node:url';
-import type { LinkView } from '../../queries/link-view.ts';
+import type { ShownLink } from '../link-json.ts';
 import type { Assets } from './assets.ts';
 import { type Html, html, linkable } from './html.ts';
 import { icon } from './icons.ts';
 import { layout } from './layout.ts';
+import { withoutScheme } from './result-card.ts';
 import { fill, formatNumber, time, type View } from './view.ts';
 
-export function previewPage(
-  assets: Assets,
-  view: View,
-  { link, status, visits }: LinkView,
-  shortUrl: string,
-  visitsKnown: boolean,
-): Html {
+export function previewPage(assets: Assets, view: View, { link, status, visits }: ShownLink, shortUrl: string): Html {
   const { t } = view;
   const host = URL.canParse(link.url) ? new URL(link.url).host : link.url;
   const unicode = domainToUnicode(host.replace(/:\d+$/, ''));
@@ -21,7 +16,7 @@ export function previewPage(
   const href = linkable(link.url);
   const title = fill(t.preview.title, { code: link.code });
   const main = html`<section class="card preview">
-<p class="dim">${t.preview.lead} <span class="badge ${status}">${t.status[status]}</span></p>
+<p class="dim lead-in">${t.preview.lead} <span class="badge ${status}">${t.status[status]}</span></p>
 <h1 class="host"><bdi>${host}</bdi></h1>
 ${encoded && html`<p class="warning">${icon('alert')}<span>${mixesScripts(unicode) ? t.preview.mixed : t.preview.encoded} ${t.preview.unicode}: <bdi>${unicode}</bdi></span></p>`}
 <p class="full"><span class="dim">${t.preview.full}</span><br><bdi class="url">${link.url}</bdi></p>
@@ -30,10 +25,10 @@ ${href !== null && status === 'active' && html`<a class="button primary" href="$
 <a class="button" href="/stats/${link.code}">${icon('chart')}<span>${t.result.stats}</span></a>
 </div>
 <dl class="facts">
-<div><dt>${t.result.short}</dt><dd><bdi>${shortUrl}</bdi></dd></div>
+<div><dt>${t.result.short}</dt><dd><bdi>${withoutScheme(shortUrl)}</bdi></dd></div>
 <div><dt>${t.link.created}</dt><dd>${time(view, link.createdAt)}</dd></div>
 <div><dt>${t.link.expires}</dt><dd>${link.expiresAt === null ? t.link.never : time(view, link.expiresAt)}</dd></div>
-${visitsKnown && html`<div><dt>${t.link.visits}</dt><dd>${formatNumber(view, visits.nonBots)}</dd></div>`}
+${visits !== null && html`<div><dt>${t.link.visits}</dt><dd>${formatNumber(view, visits.nonBots)}</dd></div>`}
 </dl>
 <p class="dim">${t.preview.notCounted}</p>
 </section>`;

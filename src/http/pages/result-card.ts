@@ -4,14 +4,14 @@ import { icon } from './icons.ts';
 import type { View } from './view.ts';
 import { fill } from './view.ts';
 
-export interface ShownLink {
+export interface ResultLink {
   readonly code: string;
   readonly shortUrl: string;
   readonly url: string;
 }
 
 /** @param link null makes the blank that a script fills in */
-export function resultCard(view: View, link: ShownLink | null, heading: Content): Html {
+export function resultCard(view: View, link: ResultLink | null, heading: Content): Html {
   const { t } = view;
   const code = link?.code ?? '';
   const shortUrl = link?.shortUrl ?? '';

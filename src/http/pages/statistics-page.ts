@@ -1,8 +1,11 @@
 /** `/stats/:code`: one link's numbers over a range, complete as sent; a script keeps them live and moves between ranges. */
+import type { Link } from '../../domain/link.ts';
 import type { FieldError } from '../../domain/refusal.ts';
 import type { RebuildProgress } from '../../ports/statistics-read-model.ts';
 import type { Statistics } from '../../queries/link-statistics.ts';
 import type { LinkView } from '../../queries/link-view.ts';
+import type { ShownLink } from '../link-json.ts';
+import { countryDataAttribution } from '../visit-description.ts';
 import type { Assets } from './assets.ts';
 import { breakdownCards } from './breakdown-cards.ts';
 import { bucketLabel, chart } from './chart.ts';
@@ -17,6 +20,8 @@ import { ago, fill, formatNumber, formatPercent, plural, time, type View } from 
 export type StatisticsFigures =
   | {
       readonly kind: 'ready';
+      /** All-time. */
+      readonly visits: LinkView['visits'];
       readonly statistics: Statistics;
       /** The period before, or null when there is none to compare with. */
       readonly previous: Statistics | null;
@@ -31,17 +36,17 @@ export type StatisticsFigures =
 export function statisticsPage(
   assets: Assets,
   view: View,
-  linkView: LinkView,
+  shown: ShownLink,
   shortUrl: string,
   state: StatisticsState,
   figures: StatisticsFigures,
 ): Html {
   const { t } = view;
-  const { link, status, visits } = linkView;
+  const { link, status } = shown;
   const main = html`<section class="stats-head">
 <div>
 <p class="eyebrow">${t.stats.heading}</p>
-<h1><a href="/links/${link.code}"><bdi>${withoutScheme(shortUrl)}</bdi></a> ${status !== 'active' && html`<span class="badge ${status}">${t.status[status]}</span>`}</h1>
+<h1><a href="/links/${link.code}"><bdi>${breakable(withoutScheme(shortUrl))}</bdi></a> ${status !== 'active' && html`<span class="badge ${status}">${t.status[status]}</span>`}</h1>
 <p class="target">${targetLink(link.url)}</p>
 <p class="dim">${t.link.created} ${time(view, link.createdAt)}</p>
 </div>
@@ -50,7 +55,7 @@ export function statisticsPage(
 <a class="button" href="/links/${link.code}">${icon('qr')}<span>${t.result.qr}</span></a>
 </div>
 </section>
-<div id="figures">${figuresOf(view, linkView, state, figures)}</div>
+<div id="figures">${figuresOf(view, link, state, figures)}</div>
 <p class="hidden" id="spoken" role="status"></p>
 <dialog id="help" aria-labelledby="help-title"><h2 id="help-title">${t.stats.help}</h2>
 <dl class="keys"><div><dt><kbd>1</kbd>–<kbd>6</kbd></dt><dd>${t.stats.keyRanges}</dd></div><div><dt><kbd>t</kbd></dt><dd>${t.stats.keyTable}</dd></div><div><dt><kbd>l</kbd></dt><dd>${t.stats.keyLive}</dd></div><div><dt><kbd>/</kbd></dt><dd>${t.stats.keySearch}</dd></div><div><dt><kbd>?</kbd></dt><dd>${t.stats.keyHelp}</dd></div></dl>
@@ -66,12 +71,18 @@ export function statisticsPage(
     data: {
       code: link.code,
       // No number while they are rebuilt: a script would take it for one to begin with.
-      totals: figures.kind === 'rebuilding' || figures.kind === 'unavailable' ? null : visits,
+      totals: figures.kind === 'ready' ? figures.visits : null,
     },
   });
 }
 
-function figuresOf(view: View, linkView: LinkView, state: StatisticsState, figures: StatisticsFigures): Content {
+/** Breaks a short link before its code rather than within. */
+function breakable(shortUrl: string): Html {
+  const [host = '', code = ''] = shortUrl.split(/(?<=\/)/);
+  return html`${host}<wbr>${code}`;
+}
+
+function figuresOf(view: View, link: Link, state: StatisticsState, figures: StatisticsFigures): Content {
   const { t } = view;
   switch (figures.kind) {
     case 'rebuilding':
@@ -80,18 +91,18 @@ function figuresOf(view: View, linkView: LinkView, state: StatisticsState, figur
     case 'unavailable':
       return html`<section class="card banner" data-retry><h2>${t.stats.unavailable}</h2><p class="dim">${t.stats.unavailableHint}</p></section>`;
     case 'invalid':
-      return html`${controls(view, linkView.link.code, state, null)}
+      return html`${controls(view, link.code, state, null)}
 <section class="card banner" role="alert"><h2>${t.stats.invalid}</h2><ul>${figures.errors.map(({ detail }) => html`<li>${detail}</li>`)}</ul></section>`;
     case 'ready':
-      return ready(view, linkView, state, figures);
+      return ready(view, link, state, figures);
   }
 }
 
 function ready(
   view: View,
-  { link, visits }: LinkView,
+  link: Link,
   state: StatisticsState,
-  { statistics, previous, today, daily }: Extract<StatisticsFigures, { kind: 'ready' }>,
+  { visits, statistics, previous, today, daily }: Extract<StatisticsFigures, { kind: 'ready' }>,
 ): Content {
   const { t } = view;
   const counted = (numbers: { readonly total: number; readonly nonBots: number }) =>
@@ -110,7 +121,7 @@ function ready(
 <div class="kpi main"><p class="kpi-name">${t.stats.total}</p><p class="kpi-value" id="total" data-total="${link.code}"${state.bots && html` data-with-bots`}>${formatNumber(view, counted(visits))}</p></div>
 <div class="kpi"><p class="kpi-name">${t.stats.inRange}</p><p class="kpi-value" id="in-range">${formatNumber(view, inRange)}</p>${previous !== null && html`<p class="kpi-note dim">${changeOf(view, inRange, counted(previous))}</p>`}</div>
 <div class="kpi"><p class="kpi-name">${t.stats.today}</p><p class="kpi-value">${today === null ? t.stats.none : formatNumber(view, counted(today))}</p></div>
-<div class="kpi"><p class="kpi-name">${t.stats.unique}</p><p class="kpi-value">${formatNumber(view, statistics.uniqueVisitors)}</p><p class="kpi-note dim">${t.stats.uniqueHint}</p></div>
+<div class="kpi"><p class="kpi-name">${t.stats.unique}</p><p class="kpi-value">${formatNumber(view, Math.min(statistics.uniqueVisitors, statistics.nonBots))}</p><p class="kpi-note dim">${t.stats.uniqueHint}</p></div>
 <div class="kpi"><p class="kpi-name">${t.stats.lastVisit}</p><p class="kpi-value text" id="last-visit">${visits.lastVisitAt === null ? t.stats.never : ago(view, visits.lastVisitAt)}</p></div>
 <div class="kpi"><p class="kpi-name">${t.stats.best}</p>${bestDay(view, daily, state.bots)}</div>
 </section>
@@ -125,7 +136,7 @@ ${
 <p class="dim">${plural(view, bots, statistics.bots)} · <a data-swap href="${statisticsAddress(link.code, { ...state, bots: !state.bots })}">${state.bots ? t.stats.botsHide : t.stats.botsShow}</a></p>
 <p class="actions"><span class="dim">${t.stats.export}</span> <a class="button small" href="${exported('stats.csv')}" download="${link.code}.csv">CSV</a> <a class="button small" href="${exported('stats')}">JSON</a></p>
 </div>
-${inRange > 0 && breakdownCards(view, statistics, state.bots)}`;
+${inRange > 0 && [breakdownCards(view, statistics, state.bots), html`<p class="attribution" lang="en">${countryDataAttribution}</p>`]}`;
 }
 
 function freshness(view: View, { position }: Statistics): string {
@@ -166,7 +177,7 @@ const intervalMs: Readonly<Record<(typeof intervals)[number], number>> = {
 /** More bars than this cannot be told apart on a screen. */
 const barsMax = 400;
 
-/** A zone for every offset in wide use; any other can be named in the address. */
+/** A zone for every offset in wide use; a script adds the others, and the address can name any. */
 const commonZones = [
   'UTC',
   'Pacific/Honolulu',
@@ -211,6 +222,7 @@ function controls(view: View, code: string, state: StatisticsState, statistics: 
     value !== false && html`<input type="hidden" name="${name}" value="${value}">`;
   const custom = state.range === 'custom';
   return html`<section class="controls" aria-label="${t.stats.ranges}">
+<div class="ranges">
 <nav class="filters" aria-label="${t.stats.ranges}">${rangeNames.filter((name) => name !== 'custom').map(rangeLink)}</nav>
 <details class="custom" id="custom"${custom && html` open`}><summary class="chip" data-key="6"${custom && html` aria-current="true"`}>${t.stats['range-custom']}</summary>
 <form action="/stats/${code}" method="get" data-swap>
@@ -219,6 +231,7 @@ ${hidden('range', 'custom')}${hidden('timezone', state.timezoneGiven && state.ti
 <label>${t.stats.to} <input type="date" name="to" required value="${state.to}"></label>
 <button type="submit">${t.stats.show}</button>
 </form></details>
+</div>
 <form class="selects" action="/stats/${code}" method="get" data-swap data-at-once>
 ${hidden('range', state.range !== '7d' && state.range)}${custom && html`${hidden('from', state.from)}${hidden('to', state.to)}`}${hidden('bots', state.bots && '1')}
 <label>${t.stats.interval} <select name="interval"><option value=""${state.interval === null && html` selected`}>${t.stats.automatic}${state.interval === null && statistics !== null && ` (${t.stats[`interval-${statistics.interval}`]})`}</option>${fitting.map((name) => html`<option value="${name}"${state.interval === name && html` selected`}>${t.stats[`interval-${name}`]}</option>`)}</select></label>

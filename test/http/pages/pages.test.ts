@@ -105,7 +105,7 @@ describe('pages', () => {
     });
     expect(status).toBe(422);
     expect(text).toContain('value="ftp://example.com/&lt;"');
-    expect(text).toContain('>kept</textarea>');
+    expect(text).toMatch(/>\s*kept<\/textarea>/);
     expect(text).toMatch(/<input id="url"[^>]* aria-describedby="url-hint url-error" aria-invalid="true" autofocus/);
     expect(text).toContain('<a href="#url">Only addresses that begin with http://');
   });
@@ -184,6 +184,41 @@ describe('pages', () => {
     expect((await get('/stats/abc')).status).toBe(503);
     application.failNumbersWith(null);
     expect((await get('/stats/abc')).status).toBe(200);
+  });
+
+  it('list the links without their numbers while those are rebuilt', async () => {
+    for (let i = 0; i < 30; i++) application.addLink({ code: `code${i}`, url: `https://example.com/${i}` });
+    application.failNumbersWith(new StatisticsRebuilding({ fraction: 0.5, recordsDone: 1, recordsTotal: 2 }));
+    const { status, text } = await get('/links?sort=visits');
+    const rows = (page: string) =>
+      [...page.matchAll(/class="row-short" href="\/links\/(\w+)"/g)].map(([, code]) => code);
+    expect(status).toBe(200);
+    expect(text).toContain('Visits are being counted anew.');
+    expect(text).not.toContain('data-total');
+    expect(text).not.toContain('No links yet');
+    expect(rows(text)[0]).toBe('code29');
+    const next = /rel="next" href="([^"]+)"/.exec((await get('/links')).text)?.[1] ?? '';
+    expect(rows((await get(next.replaceAll('&amp;', '&'))).text)).toEqual([
+      'code4',
+      'code3',
+      'code2',
+      'code1',
+      'code0',
+    ]);
+  });
+
+  it('refuse a compressed form', async () => {
+    const { status } = await pages
+      .post('/')
+      .set({ 'content-type': 'application/x-www-form-urlencoded', 'content-encoding': 'gzip', accept: 'text/html' })
+      .send('url=x');
+    expect(status).toBe(415);
+  });
+
+  it('name whose data tells the countries', async () => {
+    application.addLink({ code: 'abc', url: 'https://example.com/' });
+    application.addVisits('abc', [now - 1000]);
+    expect((await get('/stats/abc')).text).toContain(countryDataAttribution);
   });
 
   it('say which range cannot be shown', async () => {
