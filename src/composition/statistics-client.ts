@@ -131,7 +131,8 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       logger.error({ err: error }, 'the statistics thread failed');
     });
     thread.on('exit', (code) => {
-      if (!ended && failure === null) failure = `the statistics thread ended with code ${code}`;
+      // A thread whose every task has halted ends too: what halted them is what must be told.
+      if (!ended && halts.size === 0) failure ??= `the statistics thread ended with code ${code}`;
       for (const id of [...pending.keys()])
         settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
       clearInterval(noteLags);

@@ -9,7 +9,6 @@ import type { NewLink } from '../../domain/link-input.ts';
 import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
-import type { LinkView } from '../../queries/link-view.ts';
 import type { ListLinksQuery } from '../../queries/list-links.ts';
 import { sendAnswer } from '../answer.ts';
 import type { Application } from '../application.ts';
