@@ -56,9 +56,12 @@ export function createApiClient(port, { sockets = 32 } = {}) {
         cursor = page.nextCursor;
       } while (cursor !== null);
     },
-    /** Resolves when every visit answered before is in the numbers. */
+    /** Resolves when every visit answered before is in the numbers, which just after a start cannot be read yet. */
     async counted(server, code) {
-      await until(async () => (await json('GET', `/api/links/${code}/stats`)).position.lagMs === 0, server);
+      await until(async () => {
+        const { status, text } = await request('GET', `/api/links/${code}/stats`);
+        return status === 200 && JSON.parse(text).position.lagMs === 0;
+      }, server);
     },
     close: () => agent.destroy(),
   };

@@ -13,6 +13,7 @@ export async function measure({ dataDir, codes, quick }) {
   const program = await startProgram(dataDir);
   const client = createApiClient(program.port, { sockets: 2 });
   try {
+    await client.counted(program, codes[1]);
     const asked = await samples(quick ? 50 : 500, () => untilAnswered(client, codes[1]));
     const stream = await openStream(program.port, codes[2]);
     const told = await samples(quick ? 10 : 100, async () => {

@@ -1,48 +1,66 @@
-/** Resident memory of the program: without links, with those of the other measurements, and (`--full`) with a million. */
-import { mkdirSync } from 'node:fs';
+/**
+ * Resident memory of the program after its start and some thousand redirects: without links, with those of the other
+ * measurements, and with a million, which it folds from a log that it has not seen before.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLinks } from './create.js';
+import { createApiClient, inParallel } from './api-client.js';
 import { row } from './figures.js';
-import { end, residentBytes, startProgram, statusOf } from './processes.js';
+import { writeLinks } from './links.js';
+import { end, residentBytes, startProgram } from './processes.js';
 
 const mebibyte = 1_048_576;
-const million = 1_000_000;
+const linksFollowed = 5_000;
+const connections = 32;
 
-export async function measure({ workDir, dataDir, codes, full }) {
-  const emptyBytes = await residentAfterStart(emptyFolder(workDir, 'memory-empty'), null);
-  const bytes = await residentAfterStart(dataDir, codes[0]);
-  const links = codes.length.toLocaleString('en-US');
+export async function measure({ workDir, dataDir, codes, quick }) {
+  const empty = await residentAfterStart(emptyFolder(workDir, 'memory-empty'), []);
+  const some = await residentAfterStart(dataDir, codes);
   const rows = [
-    row('resident without links', emptyBytes / mebibyte, 'MiB'),
-    row(`resident with ${links} links`, bytes / mebibyte, 'MiB'),
-    row('more for each 100,000 links', (bytes - emptyBytes) / mebibyte / (codes.length / 100_000), 'MiB'),
+    row('resident without links', empty.now / mebibyte, 'MiB'),
+    row(`resident with ${named(codes.length)} links`, some.now / mebibyte, 'MiB'),
   ];
-  if (full) rows.push(...(await rowsOfMillion(emptyFolder(workDir, 'memory-million'))));
-  return { rows };
+  const manyDir = emptyFolder(workDir, 'memory-many');
+  const manyCodes = await writeLinks(manyDir, quick ? 50_000 : 1_000_000);
+  const links = `${named(manyCodes.length)} links`;
+  const first = await residentAfterStart(manyDir, manyCodes);
+  const again = await residentAfterStart(manyDir, manyCodes);
+  rmSync(manyDir, { recursive: true });
+  rows.push(
+    row('links loaded from the log', (manyCodes.length * 1_000) / first.startedMs, 'events/s'),
+    row(`start to ready with ${links}, from their store`, again.startedMs, 'ms'),
+    row(`resident with ${links}`, again.now / mebibyte, 'MiB', { atMost: 300 }),
+    row(`resident with ${links}, without mapped files`, again.anonymous / mebibyte, 'MiB'),
+    row(`resident with ${links}, most ever`, again.peak / mebibyte, 'MiB'),
+    row(`resident with ${links}, just loaded`, first.now / mebibyte, 'MiB', { atMost: 300 }),
+    row(`resident with ${links}, just loaded, most ever`, first.peak / mebibyte, 'MiB'),
+    row('more for each 100,000 links', (again.now - empty.now) / mebibyte / (manyCodes.length / 100_000), 'MiB'),
+  );
+  return { rows, details: { empty, some, first, again } };
 }
 
-async function rowsOfMillion(dataDir) {
+/** Starts the program on a folder, follows links from all over it, and reads its memory. */
+async function residentAfterStart(dataDir, codes) {
+  const startMs = performance.now();
   const program = await startProgram(dataDir);
-  let someCode = '';
-  await createLinks(program, million, (_, code) => {
-    someCode = code;
+  const startedMs = performance.now() - startMs;
+  const client = createApiClient(program.port, { sockets: connections });
+  await inParallel(Math.min(linksFollowed, codes.length), connections, async (i) => {
+    const { status } = await client.request('GET', `/${codes[(i * 7_919) % codes.length]}`);
+    if (status !== 302) throw new Error(`a redirect was answered ${status}`);
   });
-  await end(program);
-  const bytes = await residentAfterStart(dataDir, someCode);
-  return [row('resident with 1,000,000 links', bytes / mebibyte, 'MiB', { atMost: 300 })];
-}
-
-/** Starts the program on a folder, follows one link, and reads its memory. */
-async function residentAfterStart(dataDir, code) {
-  const program = await startProgram(dataDir);
-  if (code !== null && (await statusOf(program.port, `/${code}`)) !== 302) throw new Error('the links are not there');
+  client.close();
   const bytes = residentBytes(program.pid);
   await end(program);
-  return bytes;
+  return { startedMs, ...bytes };
 }
 
 function emptyFolder(workDir, name) {
   const folder = join(workDir, name);
   mkdirSync(folder);
   return folder;
+}
+
+function named(count) {
+  return count.toLocaleString('en-US');
 }

@@ -1,47 +1,50 @@
 /**
- * Measures the built program: `npm run bench -- [--quick] [--full] [--links=N] [measurement …]`. Prints one table and
- * writes JSON. `--quick` is a smoke test of the measurements themselves, `--full` adds those that take many minutes.
+ * Measures the built program: `npm run bench -- [--quick] [--links=N] [--visits=N] [measurement …]`. Prints one table and
+ * writes JSON. `--quick` is a smoke test of the measurements themselves.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeLinks } from './links.js';
 import { printTable, writeResults } from './table.js';
 
-/** In this order: the first makes the links that the others need. Each is a file here that exports `measure(context)`. */
-const measurements = ['create', 'redirect', 'start', 'freshness', 'memory'];
-const linksByDefault = 100_000;
-const linksQuick = 2_000;
+/** In this order. Each is a file here that exports `measure(context)`. */
+const measurements = ['redirect', 'start', 'freshness', 'create', 'memory', 'fold'];
+const byDefault = { links: 100_000, visits: 1_500_000 };
+const byDefaultQuick = { links: 10_000, visits: 100_000 };
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
-    full: { type: 'boolean', default: false },
     links: { type: 'string' },
+    visits: { type: 'string' },
   },
 });
 const unknown = positionals.filter((name) => !measurements.includes(name));
 if (unknown.length > 0)
   throw new Error(`no such measurement: ${unknown.join(', ')} (there are ${measurements.join(', ')})`);
-const wanted = measurements.filter((name, i) => i === 0 || positionals.length === 0 || positionals.includes(name));
+const wanted = measurements.filter((name) => positionals.length === 0 || positionals.includes(name));
+const sizes = options.quick ? byDefaultQuick : byDefault;
 
 const workDir = mkdtempSync(join(tmpdir(), 'tallyhop-bench-'));
 const context = {
   quick: options.quick,
-  full: options.full,
-  links: Number(options.links ?? (options.quick ? linksQuick : linksByDefault)),
+  links: Number(options.links ?? sizes.links),
+  /** Of the folds. */
+  visits: Number(options.visits ?? sizes.visits),
   workDir,
-  /** The folder of the program with the links of `create`. */
+  /** A folder of the program with all links. */
   dataDir: join(workDir, 'data'),
   /** Code of link number i. */
   codes: [],
 };
-mkdirSync(context.dataDir);
 
 const rows = [];
 const details = {};
 try {
+  context.codes = await writeLinks(context.dataDir, context.links);
   for (const name of wanted) {
     console.log(`measuring: ${name}`);
     const { measure } = await import(`./${name}.js`);
@@ -51,6 +54,7 @@ try {
   }
 } finally {
   rmSync(workDir, { recursive: true, force: true });
+  printTable(rows);
 }
-printTable(rows);
-console.log(`\nwritten to ${writeResults({ quick: context.quick, links: context.links, rows, details })}`);
+const { quick, links, visits } = context;
+console.log(`\nwritten to ${writeResults({ quick, links, visits, rows, details })}`);

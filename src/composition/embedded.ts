@@ -25,6 +25,8 @@ import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
 const answerSweepIntervalMs = 60 * 60_000;
+/** Larger than usual: fewer files to merge and to map while a million links are loaded. More would make the next start longer. */
+const linkWriteBufferBytes = 16 * 1024 * 1024;
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -83,9 +85,21 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       onProgress: thread.onProgress,
     });
 
+    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
+    const sweeping = setInterval(() => {
+      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
+    }, answerSweepIntervalMs).unref();
+    opened.push(() => {
+      clearInterval(sweeping);
+      return answers.close();
+    });
+    const salt = await openVisitorSalt({ dataDir, clock, random, logger });
+    opened.push(() => salt.close());
+
+    // Last: what the table does in the background from here on would hold up the others.
     const linkStore = join(dataDir, 'stores', 'links');
     const linkTable = await openLinkTable({
-      openStore: () => openLevelStateStore({ folder: linkStore }),
+      openStore: () => openLevelStateStore({ folder: linkStore, writeBufferBytes: linkWriteBufferBytes }),
       setStoreAside: async (reason) => {
         const movedTo = await setAsideFolder(linkStore, clock);
         logger.warn({ reason, movedTo }, 'the store of links was set aside, links are folded anew');
@@ -101,17 +115,6 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       toldAtMs = clock.monotonicMs();
       logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
     });
-
-    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
-    const sweeping = setInterval(() => {
-      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
-    }, answerSweepIntervalMs).unref();
-    opened.push(() => {
-      clearInterval(sweeping);
-      return answers.close();
-    });
-    const salt = await openVisitorSalt({ dataDir, clock, random, logger });
-    opened.push(() => salt.close());
 
     return {
       clock,

@@ -10,6 +10,8 @@ import { createWeb } from './web.ts';
 
 export interface RunningProgram {
   readonly port: number;
+  /** Resolves when other requests than redirects are answered too. A rejection means that they never will. */
+  readonly loaded: Promise<void>;
   /**
    * Readiness off, serve on for `DRAIN_MS` while every answer closes its connection, stop accepting, let running requests end,
    * commit, close. Calling it again skips the waiting.
@@ -43,6 +45,7 @@ export async function runProgram(config: Config, open: OpenAdapters): Promise<vo
   program = await startProgram(config, logger, open).catch((error: Error) =>
     end(1, { err: error }, `cannot start: ${error.message}`),
   );
+  program.loaded.catch((error: Error) => end(1, { err: error }, `cannot start: ${error.message}`));
 }
 
 export type OpenAdapters = (config: Config, logger: Logger) => Promise<Adapters>;
@@ -58,8 +61,9 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
     await adapters.close();
     throw error;
   });
-  web.warmUp();
-  logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
+  const loaded = web.load().then(() => {
+    logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
+  });
 
   async function stopOnce(): Promise<void> {
     draining = true;
@@ -72,6 +76,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
         resolve();
       };
     });
+    await loaded;
     await web.server.close();
     await adapters.journal.flush();
     await adapters.close();
@@ -79,6 +84,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
 
   return {
     port,
+    loaded,
     stop() {
       endDraining();
       stopped ??= stopOnce();

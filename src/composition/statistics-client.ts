@@ -52,7 +52,9 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
   const lags = statuses.map(() => new LagMarks());
   const commitListeners: ((durationMs: number) => void)[] = [];
   let nextReadId = 1;
-  let halted: string | null = null;
+  let failure: string | null = null;
+  /** By partition, until the task goes on. */
+  const halts = new Map<number, string>();
   let ended = false;
 
   const noteLags = setInterval(() => {
@@ -78,7 +80,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
     });
     const fraction = recordsTotal === 0 ? 0 : Math.min(1, recordsDone / recordsTotal);
     const rebuild = readable ? null : { fraction, recordsDone, recordsTotal };
-    return { partitions, lagMs, rebuild, halted };
+    return { partitions, lagMs, rebuild, halted: failure ?? halts.values().next().value ?? null };
   }
 
   function tell(): void {
@@ -105,13 +107,14 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         break;
       case 'progress':
         statuses[message.status.partition] = message.status;
+        halts.delete(message.status.partition);
         if (message.commitDurationMs !== null) {
           for (const listener of commitListeners) listener(message.commitDurationMs);
         }
         tell();
         break;
       case 'halted':
-        halted = message.reason;
+        halts.set(message.partition, message.reason);
         tell();
         break;
       case 'log':
@@ -124,11 +127,12 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
 
   const exited = new Promise<void>((resolve) => {
     thread.on('error', (error: Error) => {
-      halted = `the statistics thread failed: ${error.message}`;
+      failure = `the statistics thread failed: ${error.message}`;
       logger.error({ err: error }, 'the statistics thread failed');
     });
     thread.on('exit', (code) => {
-      if (!ended && halted === null) halted = `the statistics thread ended with code ${code}`;
+      // A thread whose every task has halted ends too: what halted them is what must be told.
+      if (!ended && halts.size === 0) failure ??= `the statistics thread ended with code ${code}`;
       for (const id of [...pending.keys()])
         settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
       clearInterval(noteLags);

@@ -7,6 +7,9 @@ import { systemClock } from '../adapters/system/system-clock.ts';
 import type { StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
 import { StatisticsWorker } from './statistics-worker.ts';
 
+/** Visits that come one by one are in the numbers at most this much later, those that come in streams cost far less. */
+const restMs = 4;
+
 const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker thread');
 const { dataDir, logId, partitions, shared } = workerData as StatisticsThreadData;
@@ -17,7 +20,8 @@ const worker = new StatisticsWorker({
   clock: systemClock,
   openStore: (folder) => openLevelStateStore({ folder }),
   setAside: (folder) => setAsideFolder(folder, systemClock),
-  openReader: async (partition) => openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared }),
+  openReader: async (partition) =>
+    openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared, restMs }),
   send: (message) => port.postMessage(message),
 });
 port.on('message', (message: ToStatisticsThread) => worker.receive(message));

@@ -117,7 +117,11 @@ class PartitionRun {
       return true;
     }
     if (!isSystemError(error)) return false;
-    this.log('warn', { err: error, partition, folder, retryDelayMs: this.retryMs }, 'the store cannot be used now');
+    // While a disk stays full, every try fails alike: it is told once.
+    if (this.retryMs === retryDelayMs.first) {
+      this.log('warn', { err: error, partition, folder }, 'the store cannot be used now and is tried again');
+    }
+    this.options.send({ type: 'halted', partition, reason: remedyFor(error) });
     await this.rest(this.retryMs);
     this.retryMs = Math.min(this.retryMs * 2, retryDelayMs.max);
     return true;

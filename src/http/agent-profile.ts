@@ -26,14 +26,20 @@ const profilesMax = 10_000;
 /** Profiles by header. A header is analysed once (about 30 µs) and remembered while it is among the most recent 10,000. */
 export function createAgentProfiles(): (userAgent: string | undefined) => AgentProfile {
   const profiles = new LRUCache<string, AgentProfile>({ max: profilesMax });
+  let lastHeader: string | undefined;
+  let last = noAgent;
   return (userAgent) => {
     if (userAgent === undefined || userAgent === '') return noAgent;
+    // A visit asks twice, for its class and for its names.
+    if (userAgent === lastHeader) return last;
     const header = userAgent.length > userAgentLengthMax ? startOf(userAgent) : userAgent;
     let profile = profiles.get(header);
     if (profile === undefined) {
       profile = profileOf(header);
       profiles.set(header, profile);
     }
+    lastHeader = header;
+    last = profile;
     return profile;
   };
 }

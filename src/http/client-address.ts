@@ -37,26 +37,34 @@ export function createClientAddress(trusted: TrustedProxies): FindClientAddress 
   if (isTrusted === null) return (request) => ofSocket(request.socket);
 
   return (request) => {
-    const direct = ofSocket(request.socket);
+    let client = ofSocket(request.socket);
     const header = request.headers['x-forwarded-for'];
-    if (header === undefined) return direct;
+    if (header === undefined) return client;
     const entries = (typeof header === 'string' ? header : header.join(',')).split(',').slice(-forwardedEntriesMax);
     // From the right: each hop was written by the one after it, so it is true as far as the hops behind it are trusted.
-    let client = parseAddress(direct.address);
-    for (let hop = 0; client !== null && isTrusted(client, hop); hop++) {
-      const entry = entries.pop();
-      const before = entry === undefined ? null : parseAddress(withoutPort(entry.trim()));
-      if (before === null) break;
-      client = before;
+    for (let hop = 0; client.address !== '' && isTrusted(client.address, hop); hop++) {
+      const before = entries.pop();
+      const found = before === undefined ? null : forwardedAddress(before.trim());
+      if (found === null) break;
+      client = found;
     }
-    return describe(client);
+    return client;
   };
+}
+
+const ipv4Pattern = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+
+/** One entry of the header; IPv4 as proxies write it needs no taking apart. */
+function forwardedAddress(entry: string): ClientAddress | null {
+  if (ipv4Pattern.test(entry)) return { address: entry, limitKey: entry };
+  const address = parseAddress(withoutPort(entry));
+  return address === null ? null : describe(address);
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Whether the node at `hop` (0 = the one that connected to us) may speak for the one before it; null = nobody may. */
-function trustCheck(trusted: TrustedProxies): ((address: Address, hop: number) => boolean) | null {
+function trustCheck(trusted: TrustedProxies): ((address: string, hop: number) => boolean) | null {
   if ('hops' in trusted) return trusted.hops === 0 ? null : (_address, hop) => hop < trusted.hops;
   if (trusted.cidrs.length === 0) return null;
   const networks = trusted.cidrs.map((cidr): [Address, number] => {
@@ -64,8 +72,10 @@ function trustCheck(trusted: TrustedProxies): ((address: Address, hop: number) =
     const address = ipaddr.parse(cidr);
     return [address, address.kind() === 'ipv4' ? 32 : 128];
   });
-  return (address) =>
-    networks.some(([network, prefix]) => network.kind() === address.kind() && address.match(network, prefix));
+  return (text) => {
+    const address = ipaddr.parse(text);
+    return networks.some(([network, prefix]) => network.kind() === address.kind() && address.match(network, prefix));
+  };
 }
 
 function parseAddress(text: string): Address | null {

@@ -70,10 +70,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...defaultLimits, ...options.limits };
   let draining = false;
 
+  /** Connections whose last request is here: what a client sent behind it must not be carried out (RFC 9112 §9.6). */
+  const ending = new WeakSet<Socket>();
+
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request;
+    if (ending.has(socket)) return;
     if (draining) response.shouldKeepAlive = false;
+    if (!response.shouldKeepAlive) ending.add(socket);
     if (door?.(request, response)) return;
     app(request, response);
+    if (response.headersSent && response.getHeader('Connection') === 'close') ending.add(socket);
   };
 
   const server = createServer(

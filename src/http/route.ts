@@ -25,9 +25,13 @@ export function registerRoutes(app: Express, routes: readonly Route[]): void {
 
 function answerOf(route: Route, allow: string, request: Request, response: Response): ReturnType<Handler> {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  if (method === 'OPTIONS') return noContent({ Allow: allow });
   const handler = Object.hasOwn(route.methods, method) ? route.methods[method as keyof Route['methods']] : undefined;
-  if (handler) return handler(request, response);
+  return handler ? handler(request, response) : answerOtherMethod(request, allow);
+}
+
+/** The answer to a method that a path has no handler for: its methods to OPTIONS, else the 405 problem. */
+export function answerOtherMethod(request: Request, allow: string): Answer {
+  if (request.method === 'OPTIONS') return noContent({ Allow: allow });
   throw new ProblemError('method-not-allowed', `This path knows ${allow}.`, { headers: { Allow: allow } });
 }
 

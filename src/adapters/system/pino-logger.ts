@@ -12,6 +12,8 @@ export interface PinoLoggerOptions {
   readonly destination?: { write(line: string): void };
 }
 
+const unwrittenMaxBytes = 1024 * 1024;
+
 const redactedNames = [
   'address',
   'authorization',
@@ -35,7 +37,7 @@ const redactedPaths = redactedNames.flatMap((name) =>
 );
 
 export function createPinoLogger(options: PinoLoggerOptions): Logger {
-  const destination = options.destination ?? pino.destination({ fd: 1, sync: true });
+  const destination = options.destination ?? openStandardOutput();
   return wrap(
     pino(
       {
@@ -49,6 +51,13 @@ export function createPinoLogger(options: PinoLoggerOptions): Logger {
       { write: (line: string) => destination.write(escapeUnseen(line)) },
     ),
   );
+}
+
+/** A full disk behind the output costs lines, never the process: what cannot be written waits within a bound, then is dropped. */
+function openStandardOutput(): { write(line: string): void } {
+  const output = pino.destination({ fd: 1, sync: true, maxLength: unwrittenMaxBytes });
+  output.on('error', () => {});
+  return output;
 }
 
 function wrap(logger: Pino): Logger {

@@ -52,6 +52,7 @@ export const commonProblems = [
   'invalid-input',
   'headers-too-large',
   'internal-error',
+  'store-unavailable',
 ] as const satisfies readonly ProblemSlug[];
 
 const unsafe = ['cross-origin', 'log-unavailable', 'body-too-large', 'unsupported-media-type'] as const;
@@ -69,7 +70,11 @@ const linkOk = ok(schemas.linkSchema, 'The link.', ['ETag']);
 const text = z.string();
 const limit = z.int().min(1).max(100).default(25);
 const ifMatch = {
-  'If-Match': text.optional().meta({ description: 'ETag of the version that is to be changed.', example: '"1"' }),
+  'If-Match': z
+    .string()
+    .regex(/^(\*|(W\/)?"[!#-~]*"([ \t]*,[ \t]*(W\/)?"[!#-~]*")*)$/)
+    .optional()
+    .meta({ description: 'ETag of the version that is to be changed, a list of them, or *.' }),
 };
 const idempotencyKey = {
   'Idempotency-Key': z
@@ -105,7 +110,7 @@ const withGet: readonly Operation[] = [
       status: z.enum(['active', 'disabled', 'expired', 'exhausted', 'deleted']).optional(),
       sort: z.enum(['createdAt', 'visits', 'lastVisitAt']).default('createdAt'),
       order: z.enum(['asc', 'desc']).default('desc'),
-      cursor: text.optional(),
+      cursor: z.string().min(1).optional(),
       limit,
     },
     answers: [ok(schemas.linkPageSchema, 'A page of links.', ['Link'])],
@@ -181,7 +186,7 @@ const withGet: readonly Operation[] = [
     method: 'get',
     path: '/api/links/{code}/history',
     summary: 'Every event of a link, oldest first',
-    query: { cursor: text.optional(), limit },
+    query: { cursor: z.string().min(1).optional(), limit },
     answers: [ok(schemas.historySchema, 'A page of events.', ['Link'])],
     problems: [...ofLink],
   },

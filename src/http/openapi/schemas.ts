@@ -19,6 +19,19 @@ const url = z
   .meta({ example: 'https://example.com/a/long/path?with=query' });
 const tags = z.array(z.string().min(1).max(50)).max(20);
 const note = z.string().max(1000).nullable();
+/** What is taken as a tag or note: no control characters, and a tag is more than spaces. */
+const controls = '\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f';
+const inTag = `[^${controls}\\t\\n\\u2028\\u2029]`;
+const newTag = z
+  .string()
+  .max(50)
+  .regex(new RegExp(`^${inTag}*(?!\\s)${inTag}+$`));
+const newTags = z.array(newTag).max(20);
+const newNote = z
+  .string()
+  .max(1000)
+  .regex(new RegExp(`^[^${controls}]*$`))
+  .nullable();
 const maxVisits = z.int().min(1).max(1_000_000_000).nullable();
 
 export const positionToken = z
@@ -63,8 +76,8 @@ export const newLinkSchema = z
       .optional(),
     expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
     maxVisits: maxVisits.optional(),
-    tags: tags.optional(),
-    note: note.optional(),
+    tags: newTags.optional(),
+    note: newNote.optional(),
     unique: z.boolean().optional().meta({ description: 'A code of its own, even if the URL has one already.' }),
   })
   .meta({ id: 'NewLink', example: { url: 'https://example.com/', tags: ['campaign'] } });
@@ -74,8 +87,8 @@ export const linkPatchSchema = z
     url: url.optional(),
     expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
     maxVisits: maxVisits.optional(),
-    tags: tags.nullable().optional(),
-    note: note.optional(),
+    tags: newTags.nullable().optional(),
+    note: newNote.optional(),
     status: z.enum(['active', 'disabled']).optional(),
   })
   .meta({ id: 'LinkPatch', description: 'JSON Merge Patch (RFC 7396).', example: { note: null, status: 'disabled' } });

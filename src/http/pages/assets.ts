@@ -6,6 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RequestHandler } from 'express';
+import { sendAnswer } from '../answer.ts';
+import { answerOtherMethod } from '../route.ts';
 
 export interface Assets {
   /** Address of a script or style sheet by its name at the source, as `page.js`. Throws for an unknown one: a bug. */
@@ -83,7 +85,10 @@ export function loadAssets(publicDir = fileURLToPath(new URL('../../../public/',
     imports: (name) => (manifest.imports[name] ?? []).map(address),
     handler(request, response, next) {
       const asset = files.get(request.path);
-      if (asset === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return next();
+      if (asset === undefined) return next();
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        return sendAnswer(request, response, answerOtherMethod(request, 'GET, HEAD, OPTIONS'));
+      }
       response.set({
         'Content-Type': asset.type,
         'Cache-Control': asset.cacheControl,

@@ -10,10 +10,12 @@ import type { FieldError, Refusal } from '../../domain/refusal.ts';
 import { StatisticsRebuilding, StatisticsUnavailable } from '../../ports/statistics-read-model.ts';
 import type { LinkStatisticsQuery, Statistics } from '../../queries/link-statistics.ts';
 import type { ListLinksQuery } from '../../queries/list-links.ts';
+import { sendAnswer } from '../answer.ts';
 import type { Application } from '../application.ts';
 import { type CreationLimit, limitCreations } from '../limit-creations.ts';
 import { linkPreviewJson, type ShownLink, shortUrlOf } from '../link-json.ts';
 import { PageProblem } from '../page-problem.ts';
+import { answerOtherMethod } from '../route.ts';
 import type { Assets } from './assets.ts';
 import { emptyForm, linkInput, readForm, type TypedForm } from './create-form.ts';
 import { homePage } from './home-page.ts';
@@ -40,6 +42,9 @@ export interface PagesOptions extends CreationLimit {
 const formLimitBytes = 65_536;
 const historyEventsMax = 1000;
 const codePattern = '[A-Za-z0-9_-]{1,64}';
+const linkPath = new RegExp(`^/links/(?<code>${codePattern})/?$`);
+const statisticsPath = new RegExp(`^/stats/(?<code>${codePattern})/?$`);
+const previewPath = new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`);
 
 export function createPages(options: PagesOptions): Router {
   const { application, baseUrl, assets } = options;
@@ -131,7 +136,7 @@ export function createPages(options: PagesOptions): Router {
     await sendPage(request, response, 200, linksPage(assets, viewOf(request), query, page, tags, urlOf));
   });
 
-  router.get(new RegExp(`^/links/(?<code>${codePattern})/?$`), async (request, response) => {
+  router.get(linkPath, async (request, response) => {
     const code = codeOf(request);
     const shown = await findLink(code);
     const asked = parametersOf(request).get('new');
@@ -140,7 +145,7 @@ export function createPages(options: PagesOptions): Router {
     return sendPage(request, response, 200, page);
   });
 
-  router.get(new RegExp(`^/stats/(?<code>${codePattern})/?$`), async (request, response) => {
+  router.get(statisticsPath, async (request, response) => {
     const code = codeOf(request);
     const shown = await findLink(code);
     const view = viewOf(request);
@@ -152,7 +157,7 @@ export function createPages(options: PagesOptions): Router {
     return sendPage(request, response, waiting ? 503 : figures.kind === 'invalid' ? 422 : 200, page);
   });
 
-  router.get(new RegExp(`^/(?<code>${codePattern})(?:\\+|%2[Bb])$`), async (request, response) => {
+  router.get(previewPath, async (request, response) => {
     const code = codeOf(request);
     const shown = await findLink(code);
     const { deletedAt } = shown.link;
@@ -165,6 +170,11 @@ export function createPages(options: PagesOptions): Router {
     const page = previewPage(assets, viewOf(request), shown, urlOf(code));
     return sendPage(request, response, 200, page);
   });
+
+  for (const path of ['/', '/links', linkPath, statisticsPath, previewPath]) {
+    const allow = path === '/' ? 'GET, HEAD, POST, OPTIONS' : 'GET, HEAD, OPTIONS';
+    router.all(path, (request, response) => sendAnswer(request, response, answerOtherMethod(request, allow)));
+  }
 
   return router;
 }
