@@ -12,7 +12,7 @@ import { NameTable } from './name-table.ts';
 import { countInTotals, type TotalsRow, totalsRowCodec } from './totals-row.ts';
 
 /** Links whose rows are kept decoded; twice as many at the most. */
-const cachedLinksMax = 20_000;
+const cachedLinksMax = 40_000;
 /** Names in memory before they, and the rows that refer to them, are forgotten. */
 const cachedNamesMax = 200_000;
 

@@ -37,7 +37,7 @@ export interface CommitPolicy {
  */
 export const defaultCommitPolicy: CommitPolicy = {
   readBytes: 512 * 1024,
-  dirtyRowsMax: 40_000,
+  dirtyRowsMax: 60_000,
   busyIntervalMs: 250,
   behindIntervalMs: 2_000,
   behindRecords: 50_000,
