@@ -93,7 +93,7 @@ function parseText(text: string, rules: TargetUrlRules): string | FieldError {
   if (url.href.length > targetUrlMaxLength) return tooLong;
   const host = canonicalHost(url.hostname);
   // Stored addresses must mean the same to whoever parses them next.
-  if (host === '' || !/^https?:$/.test(url.protocol) || parse(url.href)?.href !== url.href) {
+  if (host === '' || hasEmptyPunycode(host) || !/^https?:$/.test(url.protocol) || parse(url.href)?.href !== url.href) {
     return refuse('not-a-url', 'This is not a valid address; compare it with where you copied it.');
   }
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
@@ -107,6 +107,11 @@ function parseText(text: string, rules: TargetUrlRules): string | FieldError {
     return refuse('private-target', 'Addresses of this machine or of private networks cannot be shortened here.');
   }
   return url.href;
+}
+
+/** `xn--` with nothing behind it encodes no name; Node 24's parser takes it, older ones do not. */
+function hasEmptyPunycode(host: string): boolean {
+  return host.split('.').includes('xn--');
 }
 
 /** The parser would trim controls as well; those are refused. A loop, because a pattern takes quadratic time here. */

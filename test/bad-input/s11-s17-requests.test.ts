@@ -118,7 +118,8 @@ describe('a request that is refused', () => {
     );
 
     it.each([
-      [1_000, 200],
+      // In between lies what Node's versions take as headers in different ways.
+      [500, 200],
       [4_000, 431],
     ])('answers %i short headers with %i', async (count, status) => {
       const many = Array.from({ length: count }, (_, index) => `X-${index}: 1\r\n`).join('');
