@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { tagKey } from '../domain/link-input.ts';
 import type { CommandOutcome, FoldedEvent, TagCount } from '../ports/link-table.ts';
 import { decodeLinkEvent } from '../serde/link-event.ts';
+import { asBuffer } from '../worker/versioned-rows.ts';
 
 /** Raise it when a row's form or the fold changes: stores of another version are set aside and folded anew. */
 export const linkTableSchema = 2;
@@ -138,8 +139,4 @@ export function decodeCheckpoint(bytes: Uint8Array): LinkTableCheckpoint | undef
   } catch {
     return undefined;
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -15,6 +15,7 @@ import {
   StatisticsUnavailable,
 } from '../ports/statistics-read-model.ts';
 import type { StoreAnswer, TaskStoreReader } from '../worker/task-store.ts';
+import { asBuffer } from '../worker/versioned-rows.ts';
 import { dayStatisticsOf } from './day-row.ts';
 import { totalsOfRow, totalsRowCodec } from './totals-row.ts';
 import { dayKey, dayOfKey, overallKey, totalsKey } from './visit-statistics.ts';
@@ -193,9 +194,4 @@ function addTotals(a: VisitTotals, b: VisitTotals): VisitTotals {
 function pick(choose: (a: number, b: number) => number, a: number | null, b: number | null): number | null {
   if (a === null) return b;
   return b === null ? a : choose(a, b);
-}
-
-/** Bytes that came from another thread have lost their prototype. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -117,6 +117,7 @@ export function payloadOf(bytes: Uint8Array): Buffer {
   return asBuffer(bytes).subarray(versionBytes);
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** The same bytes with a buffer's methods: stores give any kind of bytes, and what comes from another thread has lost its prototype. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -15,6 +15,7 @@ import { inParallel } from './in-parallel.ts';
 import { botAgent, createProgramClient, humanAgent, type ProgramClient } from './program-client.ts';
 import { createQuietLogger } from './quiet-logger.ts';
 import { startProgram } from './running-program.ts';
+import { aVisit } from './visits.ts';
 
 export interface WrittenFolder {
   readonly folder: string;
@@ -108,7 +109,7 @@ export async function appendVisits(
   let failure: Error | null = null;
   let number = 0;
   for (const visit of visits) {
-    const whole = { ...plainVisit, at: Date.now(), visitor: randomBytes(4).readUInt32LE(), ...visit };
+    const whole = aVisit({ at: Date.now(), visitor: randomBytes(4).readUInt32LE(), ...visit });
     segments.journal.append(whole.code, encodeVisit(whole), (error) => {
       failure ??= error;
     });
@@ -119,24 +120,3 @@ export async function appendVisits(
   await segments.log.close();
   if (failure !== null) throw failure;
 }
-
-const plainVisit: Visit = {
-  code: '',
-  at: 0,
-  linkVersion: 1,
-  class: 'human',
-  rules: 'test',
-  agent: 'Firefox/140 Linux',
-  browser: 'Firefox',
-  os: 'Linux',
-  device: 'desktop',
-  crawler: '',
-  language: 'en',
-  referrer: 'news.example',
-  country: 'DE',
-  visitor: 0,
-  source: 'link',
-  utmSource: '',
-  utmMedium: '',
-  utmCampaign: '',
-};
