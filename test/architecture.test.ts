@@ -19,6 +19,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'adapters/level': ['ports', 'domain'],
   'adapters/memory': ['ports', 'domain'],
   'adapters/system': ['ports', 'domain'],
+  'adapters/kafka': ['ports', 'domain'],
+  'adapters/redis': ['ports', 'domain'],
   composition: [
     'http',
     'commands',
@@ -31,6 +33,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'adapters/segments',
     'adapters/level',
     'adapters/system',
+    'adapters/kafka',
+    'adapters/redis',
     'config.ts',
   ],
   'config.ts': [],
@@ -56,6 +60,8 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ['adapters/system'],
   nanoid: ['adapters/system'],
   uuid: ['adapters/system'],
+  kafkajs: ['adapters/kafka'],
+  ioredis: ['adapters/redis'],
 };
 
 /** Node's own modules that pure rooms may use: none for the domain. */

@@ -16,6 +16,11 @@ export interface LogRecord {
   /** Who wrote it, and its place among that producer's records of this partition (dense from 0): the record's identity. */
   readonly producerId: string;
   readonly sequence: number;
+  /**
+   * Set when the record is not what a producer of ours wrote (no identity, wrong checksum, key that is no text): why. It is
+   * no event and raises no watermark; it goes to the dead letters.
+   */
+  readonly invalid?: string;
 }
 
 /** A record to append. Its offset is given by the log. */

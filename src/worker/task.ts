@@ -109,6 +109,10 @@ export class Task {
   }
 
   private foldOne(record: LogRecord): void {
+    if (record.invalid !== undefined) {
+      this.bury(record, record.invalid);
+      return;
+    }
     const verdict = this.watermarks.judge(record.producerId, record.sequence);
     if (verdict === 'duplicate') {
       this.counts.duplicates++;

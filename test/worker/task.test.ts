@@ -121,6 +121,18 @@ describe('a task', () => {
     });
   });
 
+  it('buries what no producer of ours wrote, without judging its identity', async () => {
+    const store = createMemoryStateStore();
+    const log = new TestLog();
+    log.append('a', '1', 'p', 0);
+    log.append('a', '1', 'p', 1);
+    const task = await openTask({ topology: counting, store });
+    task.fold(log.from(0).map((record) => (record.offset === 0 ? { ...record, invalid: 'wrong checksum' } : record)));
+    await task.commit();
+    expect(await countsOf(store)).toEqual({ a: 1 });
+    expect(task.status().counts).toMatchObject({ folded: 1, gaps: 1, deadLetters: 1 });
+  });
+
   it('refuses a hole in the offsets', async () => {
     const log = new TestLog();
     for (let i = 0; i < 3; i++) log.append('a', '1');
