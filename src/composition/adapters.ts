@@ -4,6 +4,7 @@ import type { FoldCounts } from '../http/metrics.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
+import type { LinkBarrier } from '../ports/link-barrier.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import type { StatisticsReadModel } from '../ports/statistics-read-model.ts';
@@ -21,6 +22,7 @@ export interface Adapters {
   readonly journal: VisitJournal;
   /** Loaded: it holds every event that the log held when it was opened. */
   readonly linkTable: OpenLinkTable;
+  readonly barrier: LinkBarrier;
   readonly statistics: StatisticsReadModel;
   readonly answers: AnswerStore;
   readonly salt: VisitorSalt;

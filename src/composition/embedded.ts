@@ -16,6 +16,7 @@ import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
 import type { Clock } from '../ports/clock.ts';
 import { LogDamaged } from '../ports/event-log.ts';
+import { noLinkBarrier } from '../ports/link-barrier.ts';
 import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
@@ -124,6 +125,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       log,
       journal,
       linkTable,
+      barrier: noLinkBarrier,
       statistics,
       answers,
       salt,

@@ -49,6 +49,7 @@ export function createWebApplication(config: Config, adapters: Adapters, parts: 
       linkPatch: (body) => parseLinkPatch(body, { ...rules, nowMs: clock.nowMs() }),
       alias: parseAlias,
     },
+    barrier: adapters.barrier,
     metrics,
     liveTotals,
     baseUrl,

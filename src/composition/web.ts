@@ -48,6 +48,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   const misses = createRedirectMisses(() => late.listener);
   const door = createRedirectDoor({
     linkTable,
+    barrier: adapters.barrier,
     journal,
     limits: createVisitLimits({
       statistics,
