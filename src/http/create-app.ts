@@ -109,7 +109,10 @@ function passBarrier({ application, barrier }: AppOptions) {
   return async (request: Request, _response: Response, next: NextFunction): Promise<void> => {
     const code = pathOfLink.exec(request.path)?.groups?.['code'];
     if (code !== undefined && !isReserved(code) && application.linkTable.find(code) === undefined) {
-      await barrier.pass(code);
+      await barrier.pass(code)?.catch(() => {
+        const headers = { 'Retry-After': '1' };
+        throw new ProblemError('store-unavailable', 'Whether there is such a link cannot be known now.', { headers });
+      });
     }
     next();
   };
