@@ -21,6 +21,7 @@ import type { Logger } from '../ports/logger.ts';
 import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
 import { openLinkTable } from '../projections/link-table.ts';
 import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
+import { createVisitLimits } from '../projections/visit-limits.ts';
 import type { Adapters } from './adapters.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
@@ -126,10 +127,19 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       journal,
       linkTable,
       barrier: noLinkBarrier,
+      limits: createVisitLimits({
+        statistics,
+        async visitsEnd(partition) {
+          await journal.flush();
+          return visitsEnd(partition);
+        },
+        partitionOf: log.partitionOf,
+      }),
       statistics,
       answers,
       salt,
       visitsEnd,
+      askVisitsEnd: async (partition) => visitsEnd(partition),
       foldCounts: thread.counts,
       journalFigures() {
         const figures = partitions.map((partition) => segments.figures('visits', partition));

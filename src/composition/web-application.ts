@@ -55,7 +55,7 @@ export function createWebApplication(config: Config, adapters: Adapters, parts: 
     baseUrl,
     baseUrlIsDefault,
     logId: log.logId,
-    visitsLog: { partitions, endOffset: async (partition) => adapters.visitsEnd(partition) },
+    visitsLog: { partitions, endOffset: adapters.askVisitsEnd },
     cursorKey: deriveKey(adapters.secret, 'paging cursors'),
     clientKey,
     creationLimiter,

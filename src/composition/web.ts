@@ -11,7 +11,6 @@ import { createMetrics } from '../http/metrics.ts';
 import { createRedirectDoor, type RedirectDoor } from '../http/redirect-door.ts';
 import { createRedirectMisses } from '../http/redirect-misses.ts';
 import { createVisitDescription } from '../http/visit-description.ts';
-import { createVisitLimits } from '../projections/visit-limits.ts';
 import { encodeVisit } from '../serde/visit.ts';
 import type { Adapters } from './adapters.ts';
 
@@ -53,14 +52,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     linkTable,
     barrier: adapters.barrier,
     journal,
-    limits: createVisitLimits({
-      statistics,
-      async visitsEnd(partition) {
-        await journal.flush();
-        return adapters.visitsEnd(partition);
-      },
-      partitionOf: log.partitionOf,
-    }),
+    limits: adapters.limits,
     description,
     encodeVisit,
     clientAddress,
