@@ -111,8 +111,8 @@ async function main() {
   });
   const [command] = positionals;
   const brokers = Number(values.brokers);
-  if (!['start', 'install'].includes(command) || ![1, 3].includes(brokers)) {
-    throw new Error('usage: node scripts/services.js start|install [--brokers=1|3] [--kafka=<version>]');
+  if (!['start', 'install'].includes(command) || ![0, 1, 3].includes(brokers)) {
+    throw new Error('usage: node scripts/services.js start|install [--brokers=0|1|3] [--kafka=<version>]');
   }
   if (command === 'install') {
     installServices({ kafkaVersion: values.kafka });
@@ -122,7 +122,8 @@ async function main() {
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
   });
   const services = await startServices({ brokers, kafkaVersion: values.kafka });
-  console.log(`KAFKA_BROKERS=${services.kafkaBrokers.join(',')}\nREDIS_URL=${services.redisUrl}`);
+  if (services.kafkaBrokers.length > 0) console.log(`KAFKA_BROKERS=${services.kafkaBrokers.join(',')}`);
+  console.log(`REDIS_URL=${services.redisUrl}`);
   const foreground = setInterval(() => undefined, 60_000);
   await stopAsked;
   clearInterval(foreground);
