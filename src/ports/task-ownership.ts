@@ -48,7 +48,7 @@ export interface TaskDirectory {
   ageMs(): number;
   /**
    * Asks the group now (a call failed, or its instance said that it is not the owner), at most a few times a second over all
-   * callers. Resolves when that is done or has failed; never rejects.
+   * callers. Resolves when that is done, has failed, or takes longer than a second; never rejects.
    */
   refresh(): Promise<void>;
 }

@@ -147,7 +147,7 @@ describe('the plan of tasks', () => {
         expect(copies.every((count) => count >= possible && count <= possible + 1)).toBe(true);
         if (!plan.provisional) expect(copies.every((count) => count === possible)).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -244,7 +244,7 @@ describe('the plan of tasks', () => {
         const given = [...plan.assignments.values()];
         expect(spread(given.map(({ active }) => active.length))).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

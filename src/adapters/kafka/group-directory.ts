@@ -23,6 +23,8 @@ const defaultPollIntervalMs = 2_000;
 /** Bounds how often failed calls can have the group asked. */
 const pollPauseMs = 250;
 const describeMaxMs = 2_000;
+/** Whoever waits for a refresh has a request of a person behind it. */
+const refreshMaxMs = 1_000;
 
 interface Plan {
   readonly owners: ReadonlyMap<number, TaskInstance>;
@@ -72,16 +74,25 @@ export function openGroupDirectory(options: GroupDirectoryOptions): GroupDirecto
     if (closed) connection?.close();
   }
 
-  function refresh(): Promise<void> {
+  function askOnce(): Promise<void> {
     asking ??= ask().finally(() => {
       asking = null;
     });
     return asking;
   }
 
-  const polling = setInterval(() => void refresh(), pollIntervalMs);
+  async function refresh(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, refreshMaxMs);
+    });
+    await Promise.race([askOnce(), enough]);
+    clearTimeout(timer);
+  }
+
+  const polling = setInterval(() => void askOnce(), pollIntervalMs);
   polling.unref();
-  void refresh();
+  void askOnce();
 
   return {
     ownerOf: (partition) => plan.owners.get(partition),
