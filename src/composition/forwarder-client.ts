@@ -62,6 +62,8 @@ export interface ForwarderFigures {
   /** Visits since the start; `resent` are those of repeated attempts. */
   readonly shipped: number;
   readonly resent: number;
+  /** Visits since the start that were too old to be forwarded. */
+  readonly setAside: number;
   /** Why visits are not forwarded now: a halted partition, a thread that died, the last attempt's failure. Null when they are. */
   readonly lastError: string | null;
 }
@@ -175,7 +177,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
     },
     figures() {
       const nowMs = clock.monotonicMs();
-      const { bytesPerVisit } = journal.figures();
+      const { bytesPerVisit, setAsideVisits } = journal.figures();
       const partitions = bytesPerVisit.map((bytes, partition) => backlogOf(partition, bytes, nowMs));
       const sum = (each: (partition: PartitionBacklog) => number): number =>
         partitions.reduce((total, partition) => total + each(partition), 0);
@@ -188,6 +190,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
         oldestAgeMs: Math.max(...partitions.map(({ oldestAgeMs }) => oldestAgeMs)),
         shipped: statuses.reduce((total, status) => total + (status?.shipped ?? 0), before.shipped),
         resent: statuses.reduce((total, status) => total + (status?.resent ?? 0), before.resent),
+        setAside: setAsideVisits,
         lastError: halted ?? death ?? failure,
       };
     },

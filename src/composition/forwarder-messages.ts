@@ -8,7 +8,7 @@ export type FromForwarderThread =
   | { readonly type: 'progress'; readonly statuses: readonly ForwardStatus[] }
   | {
       readonly type: 'log';
-      readonly level: 'info' | 'warn' | 'error';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
       readonly fields: LogFields;
       readonly message: string;
     };

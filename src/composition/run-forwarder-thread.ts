@@ -6,7 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ForwardedPositions } from '../adapters/segments/forwarded-positions.ts';
 import { openSegmentReader } from '../adapters/segments/segment-reader.ts';
 import { systemClock } from '../adapters/system/system-clock.ts';
-import type { LogFields } from '../ports/logger.ts';
+import type { LogFields, Logger } from '../ports/logger.ts';
 import type { VisitShipper } from '../ports/visit-shipper.ts';
 import { Forwarder } from '../worker/forwarder.ts';
 import type { ForwarderThreadData, FromForwarderThread, ToForwarderThread } from './forwarder-messages.ts';
@@ -15,12 +15,13 @@ import type { ForwarderThreadData, FromForwarderThread, ToForwarderThread } from
 export async function runForwarderThread<ShipperOptions>(
   port: MessagePort,
   data: ForwarderThreadData<ShipperOptions>,
-  createShipper: (options: ShipperOptions) => VisitShipper,
+  createShipper: (options: ShipperOptions, logger: Logger) => VisitShipper | Promise<VisitShipper>,
 ): Promise<void> {
   const { folder, journalId, shared, fromOffsets } = data;
   const send = (message: FromForwarderThread): void => port.postMessage(message);
   const positions = new ForwardedPositions(folder, journalId);
-  const shipper = createShipper(data.shipper);
+  const logger = sendingLogger(send, {});
+  const shipper = await createShipper(data.shipper, logger);
   const forwarder = new Forwarder({
     readers: fromOffsets.map((_, partition) => openSegmentReader({ folder, topic: 'visits', partition, shared })),
     shipper,
@@ -28,7 +29,7 @@ export async function runForwarderThread<ShipperOptions>(
     clock: systemClock,
     save: (offsets) => positions.write(offsets),
     onProgress: (statuses) => send({ type: 'progress', statuses }),
-    log: (level, fields, message) => send({ type: 'log', level, fields: cloneable(fields), message }),
+    logger,
   });
   port.on('message', (message: ToForwarderThread) => {
     if (message.type === 'stop') forwarder.stop();
@@ -36,6 +37,20 @@ export async function runForwarderThread<ShipperOptions>(
   await forwarder.run();
   await shipper.close();
   port.close();
+}
+
+function sendingLogger(send: (message: FromForwarderThread) => void, bound: LogFields): Logger {
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (fields: LogFields, message: string): void =>
+      send({ type: 'log', level, fields: cloneable({ ...bound, ...fields }), message });
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => sendingLogger(send, { ...bound, ...fields }),
+  };
 }
 
 /** An error may hold what cannot be sent to another thread. */

@@ -6,7 +6,7 @@
 import type { Clock } from '../ports/clock.ts';
 import { LogDamaged, type LogRecord, LogUnavailable, OffsetOutOfRange } from '../ports/event-log.ts';
 import type { JournalReader } from '../ports/journal-reader.ts';
-import type { LogFields } from '../ports/logger.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { VisitShipper } from '../ports/visit-shipper.ts';
 
 export interface ForwarderOptions {
@@ -20,7 +20,7 @@ export interface ForwarderOptions {
   readonly save: (forwardedOffsets: readonly number[]) => void;
   /** Called with the partitions that have changed since it was called last. */
   readonly onProgress: (statuses: readonly ForwardStatus[]) => void;
-  readonly log: (level: 'info' | 'warn' | 'error', fields: LogFields, message: string) => void;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   readonly policy?: Partial<ForwardPolicy>;
 }
 
@@ -77,25 +77,25 @@ export class Forwarder {
   private savedOffsets: readonly number[];
   private isSaveFailing = false;
   private failing = 0;
+  private telling: NodeJS.Timeout | null = null;
+  private saving: NodeJS.Timeout | null = null;
 
   constructor(options: ForwarderOptions) {
     this.options = options;
     this.policy = { ...defaultForwardPolicy, ...options.policy };
     this.savedOffsets = options.fromOffsets;
     this.partitions = options.readers.map((_, partition) => {
-      return new PartitionForwarder(options, this.policy, partition, (isFailing, error) =>
-        this.noteFailing(isFailing, error),
-      );
+      return new PartitionForwarder(options, this.policy, partition, {
+        changed: () => this.noteChange(),
+        failing: (isFailing, error) => this.noteFailing(isFailing, error),
+      });
     });
   }
 
   /** Resolves when {@link stop} was called, what is under way has ended, well or not, and the readers are closed. */
   async run(): Promise<void> {
-    const telling = setInterval(() => this.tell(), this.policy.progressIntervalMs);
-    const saving = setInterval(() => this.save(), this.policy.saveIntervalMs);
+    this.noteChange();
     await Promise.all(this.partitions.map((partition) => partition.run()));
-    clearInterval(telling);
-    clearInterval(saving);
     this.tell();
     this.save();
     await Promise.all(this.options.readers.map((reader) => reader.close()));
@@ -105,12 +105,21 @@ export class Forwarder {
     for (const partition of this.partitions) partition.stop();
   }
 
+  private noteChange(): void {
+    this.telling ??= setTimeout(() => this.tell(), this.policy.progressIntervalMs);
+    this.saving ??= setTimeout(() => this.save(), this.policy.saveIntervalMs);
+  }
+
   private tell(): void {
+    if (this.telling !== null) clearTimeout(this.telling);
+    this.telling = null;
     const changed = this.partitions.filter((partition) => partition.takeChanged());
     if (changed.length > 0) this.options.onProgress(changed.map((partition) => partition.status()));
   }
 
   private save(): void {
+    if (this.saving !== null) clearTimeout(this.saving);
+    this.saving = null;
     const offsets = this.partitions.map((partition) => partition.forwardedOffset);
     if (offsets.every((offset, partition) => offset === this.savedOffsets[partition])) return;
     try {
@@ -121,7 +130,7 @@ export class Forwarder {
       if (this.isSaveFailing) return;
       this.isSaveFailing = true;
       const message = 'how far visits are forwarded cannot be kept: after a crash now, some are sent again';
-      this.options.log('warn', { err: error }, message);
+      this.options.logger.warn({ err: error }, message);
     }
   }
 
@@ -130,10 +139,16 @@ export class Forwarder {
     this.failing += isFailing ? 1 : -1;
     if (isFailing && this.failing === 1) {
       const level = error instanceof LogUnavailable ? 'warn' : 'error';
-      this.options.log(level, { err: error }, 'visits cannot be forwarded now: they are journaled and sent later');
+      this.options.logger[level]({ err: error }, 'visits cannot be forwarded now: they are journaled and sent later');
     }
-    if (!isFailing && this.failing === 0) this.options.log('info', {}, 'visits are forwarded again');
+    if (!isFailing && this.failing === 0) this.options.logger.info({}, 'visits are forwarded again');
   }
+}
+
+/** What a partition tells the forwarder. */
+interface PartitionEvents {
+  readonly changed: () => void;
+  readonly failing: (isFailing: boolean, error: unknown) => void;
 }
 
 class PartitionForwarder {
@@ -144,7 +159,7 @@ class PartitionForwarder {
   private readonly options: ForwarderOptions;
   private readonly policy: ForwardPolicy;
   private readonly partition: number;
-  private readonly noteFailing: (isFailing: boolean, error: unknown) => void;
+  private readonly events: PartitionEvents;
   /** Read and not yet in the shared log; their values are only good until the next read. */
   private pending: readonly LogRecord[] = [];
   /** The first of `pending` up to this are the batch under way; 0 when none was begun. */
@@ -160,16 +175,11 @@ class PartitionForwarder {
   private stopping = false;
   private wake = (): void => undefined;
 
-  constructor(
-    options: ForwarderOptions,
-    policy: ForwardPolicy,
-    partition: number,
-    noteFailing: (isFailing: boolean, error: unknown) => void,
-  ) {
+  constructor(options: ForwarderOptions, policy: ForwardPolicy, partition: number, events: PartitionEvents) {
     this.options = options;
     this.policy = policy;
     this.partition = partition;
-    this.noteFailing = noteFailing;
+    this.events = events;
     this.reader = options.readers[partition] as JournalReader;
     this.shipper = options.shipper;
     this.forwardedOffset = options.fromOffsets[partition] ?? 0;
@@ -211,6 +221,11 @@ class PartitionForwarder {
     };
   }
 
+  private noteChange(): void {
+    this.hasChanged = true;
+    this.events.changed();
+  }
+
   /** One batch, or one wait for visits. */
   private async step(): Promise<void> {
     this.passOverSetAside();
@@ -233,7 +248,7 @@ class PartitionForwarder {
     this.pending = [];
     this.batchEnd = 0;
     this.forwardedOffset = startOffset;
-    this.hasChanged = true;
+    this.noteChange();
   }
 
   /** After a full batch there is more to send, and only messages and finished I/O are let in. */
@@ -247,7 +262,7 @@ class PartitionForwarder {
     const isFirstAttempt = this.batchEnd === 0;
     if (isFirstAttempt) this.beginBatch();
     else this.resent += this.batchEnd;
-    this.hasChanged = true;
+    this.noteChange();
     const { batchEnd } = this;
     const batch = batchEnd === this.pending.length ? this.pending : this.pending.slice(0, batchEnd);
     await this.shipper.ship(this.partition, batch);
@@ -255,8 +270,8 @@ class PartitionForwarder {
     this.batchEnd = 0;
     this.shipped += batchEnd;
     this.forwardedOffset += batchEnd;
-    this.hasChanged = true;
     this.endFailing();
+    this.noteChange();
   }
 
   private beginBatch(): void {
@@ -274,9 +289,9 @@ class PartitionForwarder {
   }
 
   private async retryLater(error: unknown): Promise<void> {
-    if (this.failure === null) this.noteFailing(true, error);
+    if (this.failure === null) this.events.failing(true, error);
     this.failure = error;
-    this.hasChanged = true;
+    this.noteChange();
     if (this.stopping) return;
     await this.rest(this.retryDelayMs);
     this.retryDelayMs = Math.min(2 * this.retryDelayMs, this.policy.retryDelayMs.max);
@@ -286,17 +301,17 @@ class PartitionForwarder {
     if (this.failure === null) return;
     this.failure = null;
     this.retryDelayMs = this.policy.retryDelayMs.first;
-    this.noteFailing(false, null);
+    this.events.failing(false, null);
   }
 
   private halt(error: LogDamaged | OffsetOutOfRange): void {
     const remedy =
       'Restore that file from a backup, or stop and move the journal away: its visits that were not sent are then not counted.';
     this.halted = `${error.message}. ${remedy}`;
-    this.hasChanged = true;
     this.endFailing();
+    this.noteChange();
     const message = 'visits of a partition are not forwarded any more, new ones are still journaled';
-    this.options.log('error', { err: error, partition: this.partition, remedy }, message);
+    this.options.logger.error({ err: error, partition: this.partition, remedy }, message);
   }
 
   private rest(durationMs: number): Promise<void> {

@@ -22,7 +22,7 @@ import {
 import { payloadOf } from '../../src/worker/versioned-rows.ts';
 import { put } from '../contracts/visit-journal.ts';
 import { type ArrivedVisit, MemoryShipper, randomFaults } from '../support/memory-shipper.ts';
-import { createQuietLogger } from '../support/quiet-logger.ts';
+import { createQuietLogger, type QuietLogger } from '../support/quiet-logger.ts';
 import { chosenSeed, createSeededRandom } from '../support/seeded-random.ts';
 import { openTask } from '../support/topology-driver.ts';
 import { until } from '../support/until.ts';
@@ -39,7 +39,7 @@ const policy: Partial<ForwardPolicy> = {
 interface RunningForwarder {
   readonly forwarder: Forwarder;
   readonly statuses: ForwardStatus[];
-  readonly lines: { readonly level: string; readonly message: string }[];
+  readonly lines: QuietLogger['lines'];
   readonly saved: (readonly number[])[];
   stop(): Promise<void>;
 }
@@ -63,6 +63,7 @@ describe('the forwarder', () => {
     journal = await openVisitJournal({
       folder,
       partitions,
+      logId: 'the-log',
       visitFsync: 'off',
       maxBytes,
       clock: systemClock,
@@ -79,7 +80,7 @@ describe('the forwarder', () => {
   /** Starts a forwarder over the journal that is open, which it lets drop what is forwarded. */
   function start(shipper: MemoryShipper, changes: Partial<ForwarderOptions> = {}): RunningForwarder {
     const statuses: ForwardStatus[] = [];
-    const lines: { level: string; message: string }[] = [];
+    const logger = createQuietLogger();
     const saved: (readonly number[])[] = [];
     const of = journal;
     const forwarder = new Forwarder({
@@ -94,7 +95,7 @@ describe('the forwarder', () => {
           of.forwarded(status.partition, status.forwardedOffset);
         }
       },
-      log: (level, _fields, message) => lines.push({ level, message }),
+      logger,
       policy,
       ...changes,
     });
@@ -102,7 +103,7 @@ describe('the forwarder', () => {
     const started: RunningForwarder = {
       forwarder,
       statuses,
-      lines,
+      lines: logger.lines,
       saved,
       stop() {
         forwarder.stop();
@@ -237,7 +238,7 @@ describe('the forwarder', () => {
     await started.stop();
     expect(shipper.count()).toBe(300);
     expect(started.statuses.map(({ lastError }) => lastError)).toEqual([null, null, null]);
-    expect(started.lines).toEqual([
+    expect(started.lines).toMatchObject([
       { level: 'warn', message: 'visits cannot be forwarded now: they are journaled and sent later' },
       { level: 'info', message: 'visits are forwarded again' },
     ]);

@@ -2,6 +2,7 @@
  * The journal of an instance whose log is elsewhere: segment files of visits, a partition for each of the topic's. It takes
  * visits until its bound on the disk, and gives the disk back as it is told what has been forwarded. It sends nothing itself.
  */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import { LogUnavailable } from '../../ports/event-log.ts';
@@ -15,6 +16,11 @@ import type { SegmentFileCalls } from './segment-files.ts';
 export interface VisitJournalOptions {
   /** Made when it is not there. The caller holds the process lock. */
   readonly folder: string;
+  /**
+   * Id of the log that its visits belong to. A journal with visits for another one is refused: in this log they would be counted
+   * though nobody visited its links.
+   */
+  readonly logId: string;
   /** As many as the topic of visits has. A journal keeps the number it was made with. */
   readonly partitions: number;
   readonly visitFsync: 'off' | 'interval' | 'always';
@@ -72,8 +78,8 @@ const maxWaitingBytes = 4 * 1024 * 1024;
 const takenAgainShare = 0.9;
 
 /**
- * Throws `LogDamaged` when the bytes are not what was written, and an Error for another number of partitions. An unfinished tail
- * is cut off, with a warning.
+ * Throws `LogDamaged` when the bytes are not what was written, and an Error for another number of partitions or with visits for
+ * another log. An unfinished tail is cut off, with a warning.
  */
 export async function openVisitJournal(options: VisitJournalOptions): Promise<OpenVisitJournal> {
   const { folder, partitions, maxBytes, clock, logger, maxAgeMs = 30 * dayMs } = options;
@@ -109,8 +115,10 @@ export async function openVisitJournal(options: VisitJournalOptions): Promise<Op
   let setAsideVisits = 0;
   setAsideOld();
   const forwardFrom = [...forwardedOffsets];
-  // Before any visit comes: a position beyond the end would pass over those that are yet to be written.
   try {
+    const visits = all.reduce((sum, partition) => sum + endOffset(partition) - (forwardFrom[partition] ?? 0), 0);
+    belongTo(options.logId, folder, visits);
+    // Before any visit comes: a position beyond the end would pass over those that are yet to be written.
     if (isCorrected) positions.write(forwardFrom, true);
   } catch (error) {
     await segments.log.close();
@@ -122,6 +130,7 @@ export async function openVisitJournal(options: VisitJournalOptions): Promise<Op
     for (const partition of all) {
       const from = forwardedOffsets[partition] ?? 0;
       segments.dropBefore('visits', partition, from);
+      if (from === endOffset(partition)) continue;
       const aside = join(folder, 'set-aside', String(partition));
       const start = segments.setAsideOlderThan('visits', partition, maxAgeMs, aside);
       if (start <= from) continue;
@@ -187,4 +196,19 @@ export async function openVisitJournal(options: VisitJournalOptions): Promise<Op
       await segments.log.close();
     },
   };
+}
+
+/** Keeps which log the visits are for, and refuses visits that are for another one. */
+function belongTo(logId: string, folder: string, visits: number): void {
+  const file = join(folder, 'visits-for.id');
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (kept === logId) return;
+  if (kept !== '' && visits > 0) {
+    throw new Error(
+      `${folder} holds ${visits} visits for the log ${kept}, but the log is ${logId}: start once with the settings of that log to ` +
+        'have them counted there, or move the folder away',
+    );
+  }
+  writeFileSync(`${file}.new`, `${logId}\n`, { flush: true });
+  renameSync(`${file}.new`, file);
 }
