@@ -12,6 +12,7 @@ import { LogDamaged, type LogReader, OffsetOutOfRange } from '../ports/event-log
 import type { Logger } from '../ports/logger.ts';
 import type { Random } from '../ports/random.ts';
 import { type StateStore, StoreDamaged, StoreLocked } from '../ports/state-store.ts';
+import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import type { Timer } from '../ports/timer.ts';
 import type { Identity } from './changelog-position.ts';
 import {
@@ -29,7 +30,7 @@ import { type CommitPolicy, RunLoop } from './run-loop.ts';
 import { type Tenure, takeOver } from './take-over.ts';
 import { StoreUnusable, Task, type TaskStatus } from './task.ts';
 import type { DeadLetter, TaskCommit } from './task-commit.ts';
-import { readTaskStore, type StoreAnswer, type StoreRequest } from './task-store.ts';
+import { readTaskStore } from './task-store.ts';
 import { type Topology, topologyId } from './topology.ts';
 
 export interface PartitionWorkerOptions {
