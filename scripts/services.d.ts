@@ -39,6 +39,8 @@ export interface OwnedBroker extends OwnedService {
   readonly port: number;
   /** Where it listens itself: what a proxy forwards to. */
   readonly listenPort: number;
+  /** Where brokers speak with one another, never by TLS or SASL: for administration where `CLIENT` asks for it. */
+  readonly internalPort: number;
   /** Stops it by SIGTERM if it runs; resolves when it answers again on the same ports with the same data. */
   restart(): Promise<void>;
 }

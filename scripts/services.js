@@ -7,27 +7,53 @@
  * Takes the first that is there: KAFKA_BROKERS and REDIS_URL; Java, Maven and redis-server of the machine; these by apt-get;
  * a Docker engine.
  */
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createContainers, findEngine } from './services/containers.js';
 import { freePorts } from './services/free-ports.js';
-import { createKafkaBroker } from './services/kafka-broker.js';
+import { brokerCommands, createKafkaBroker, imageCommands } from './services/kafka-broker.js';
 import { kafkaAnswers } from './services/kafka-ready.js';
 import { kafkaVersions, provideBroker, provideRedisServer, ServicesMissing } from './services/machine.js';
 import { createRedisProcess } from './services/redis-process.js';
 
 const env = (name) => process.env[name] || undefined;
 
+/** Starts a script as a process of the machine. */
+const launchHere = (_service, startScript) => ({ command: 'sh', args: ['-c', startScript] });
+
+/** Where brokers come from: the machine, or containers. Fetches and installs what is missing. Throws ServicesMissing. */
+function findKafka(kafkaVersion, folder) {
+  const broker = provideBroker(kafkaVersion);
+  if (broker !== undefined) return { commands: brokerCommands(broker), launch: launchHere };
+  return {
+    commands: imageCommands,
+    launch: launchInContainer('kafka-1', 'there is no Java with Maven', folder, kafkaVersion),
+  };
+}
+
+function findRedis(kafkaVersion, folder) {
+  if (provideRedisServer()) return { launch: launchHere };
+  return { launch: launchInContainer('redis', 'there is no redis-server', folder, kafkaVersion) };
+}
+
+function launchInContainer(service, why, folder, kafkaVersion) {
+  const engine = findEngine();
+  if (engine === undefined) throw new ServicesMissing(`${why}, and no Docker engine.`);
+  const containers = createContainers(engine, { folder, kafkaVersion });
+  containers.pull(service);
+  return (name, startScript) => {
+    writeFileSync(join(folder, `${name}.sh`), startScript);
+    return containers.launch(name);
+  };
+}
+
 /** Fetches and installs what {@link startServices} needs, without starting anything. Throws ServicesMissing. */
 export function installServices({ kafkaVersion = kafkaVersions.current } = {}) {
-  if (env('KAFKA_BROKERS') === undefined && provideBroker(kafkaVersion) === undefined) {
-    throw new ServicesMissing('there is no Java with Maven.');
-  }
-  if (env('REDIS_URL') === undefined && provideRedisServer() === undefined) {
-    throw new ServicesMissing('there is no redis-server.');
-  }
+  if (env('KAFKA_BROKERS') === undefined) findKafka(kafkaVersion, tmpdir());
+  if (env('REDIS_URL') === undefined) findRedis(kafkaVersion, tmpdir());
 }
 
 /** See services.d.ts. */
@@ -47,13 +73,12 @@ export async function startServices({
 
   async function stop() {
     // Their data goes with them, so there is nothing to be polite about.
-    await Promise.all(started.map((service) => service.kill('SIGKILL')));
+    await Promise.all(started.map((service) => service.end()));
     rmSync(folder, { recursive: true, force: true });
   }
 
   async function startBrokers() {
-    const broker = provideBroker(kafkaVersion);
-    if (broker === undefined) throw new ServicesMissing('there is no Java with Maven.');
+    const { commands, launch } = findKafka(kafkaVersion, folder);
     const numbers = await freePorts(3 * count);
     const ports = Array.from({ length: count }, (_, index) => {
       const [client, internal, controller] = numbers.slice(3 * index);
@@ -63,7 +88,7 @@ export async function startServices({
     let all = true;
     const members = ids.map((id) =>
       createKafkaBroker({
-        ...{ id, ports, folder, heapMb, properties: kafkaProperties, ...broker },
+        ...{ id, ports, folder, commands, launch, heapMb, properties: kafkaProperties },
         announcedPort: announcedPorts?.[id - 1] ?? ports[id - 1].client,
         // At the first start all must be there; later on others may be down on purpose.
         isReady: () => kafkaAnswers(`127.0.0.1:${ports[id - 1].internal}`, all ? ids : [id]),
@@ -76,10 +101,9 @@ export async function startServices({
   }
 
   async function startRedis() {
-    const command = provideRedisServer();
-    if (command === undefined) throw new ServicesMissing('there is no redis-server.');
+    const { launch } = findRedis(kafkaVersion, folder);
     const [port] = await freePorts(1);
-    const server = createRedisProcess({ command, port, folder, args: redisArguments(port) });
+    const server = createRedisProcess({ launch, port, folder, args: redisArguments(port) });
     started.push(server);
     await server.start();
     return server;

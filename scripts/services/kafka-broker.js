@@ -1,24 +1,47 @@
 /** One Kafka broker as a process of the machine: KRaft, broker and controller in one, all on 127.0.0.1. */
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { createOwnedProcess } from './owned-process.js';
 
-const run = promisify(execFile);
 const readyTimeoutMs = 90_000;
 const clusterId = 'dGFsbHlob3AtdGVzdHMtMQ';
 
 /**
+ * Shell commands of a broker from its jars, with the least memory and output.
+ * @param {{ java: string, jars: string }} options
+ */
+export function brokerCommands({ java, jars }) {
+  const classPath = `-cp '${join(jars, '*')}'`;
+  const logging = [
+    'defaultLogLevel=warn',
+    'log.kafka.server.KafkaRaftServer=info',
+    'showDateTime=true',
+    'dateTimeFormat=HH:mm:ss.SSS',
+  ].map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`);
+  const memory = (heapMb) =>
+    `-Xms${Math.min(heapMb, 256)}m -Xmx${heapMb}m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError`;
+  return {
+    format: `'${java}' -Xmx128m -XX:TieredStopAtLevel=1 ${classPath} kafka.tools.StorageTool format`,
+    serve: (heapMb) => `'${java}' ${memory(heapMb)} ${logging.join(' ')} ${classPath} kafka.Kafka`,
+  };
+}
+
+/** The same in a container of the broker's image. */
+export const imageCommands = {
+  format: 'LOG_DIR=/tmp /opt/kafka/bin/kafka-storage.sh format',
+  serve: (heapMb) => `env LOG_DIR=/tmp KAFKA_HEAP_OPTS=-Xmx${heapMb}m /opt/kafka/bin/kafka-server-start.sh`,
+};
+
+/**
  * @param {{ id: number, ports: { client: number, internal: number, controller: number }[], announcedPort: number,
- *   folder: string, java: string, jars: string, heapMb: number, properties: Record<string, string>,
- *   isReady: () => Promise<boolean> }} options
+ *   folder: string, commands: ReturnType<typeof brokerCommands>, launch: (service: string, startScript: string) => object,
+ *   heapMb: number, properties: Record<string, string>, isReady: () => Promise<boolean> }} options
  *   `ports` of all brokers, the one with id 1 first; `properties` come last, so they win over ours.
  */
-export function createKafkaBroker({ id, ports, announcedPort, folder, java, jars, heapMb, properties, isReady }) {
+export function createKafkaBroker(options) {
+  const { id, ports, announcedPort, folder, commands, launch, heapMb, properties, isReady } = options;
   const own = join(folder, `kafka-${id}`);
   const settingsFile = join(own, 'server.properties');
-  const classPath = join(jars, '*');
   const { client, internal, controller } = ports[id - 1];
   const copies = String(Math.min(ports.length, 3));
   const voters = ports.map((port, index) => `${index + 1}@127.0.0.1:${port.controller}`).join(',');
@@ -49,38 +72,23 @@ export function createKafkaBroker({ id, ports, announcedPort, folder, java, jars
     ...properties,
   };
 
+  mkdirSync(own);
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(settingsFile, lines.join(''));
+  const startScript = `
+    [ -e '${own}/data/meta.properties' ] || ${commands.format} -t ${clusterId} -c '${settingsFile}' || exit 1
+    exec ${commands.serve(heapMb)} '${settingsFile}'
+  `;
+
   const process = createOwnedProcess({
     name: `Kafka broker ${id}`,
-    command: java,
-    args: [
-      `-Xms${Math.min(heapMb, 256)}m`,
-      `-Xmx${heapMb}m`,
-      '-XX:+UseSerialGC',
-      '-XX:+ExitOnOutOfMemoryError',
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info',
-      '-Dorg.slf4j.simpleLogger.showDateTime=true',
-      '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
-      ...['-cp', classPath, 'kafka.Kafka', settingsFile],
-    ],
+    launch: launch(`kafka-${id}`, startScript),
     folder,
     logFile: join(folder, `kafka-${id}.log`),
     readyTimeoutMs,
     // The metadata alone would not do: a broker that was killed finds its old registration in its own log.
     ready: async (log) => log.includes('Kafka Server started') && (await isReady()),
   });
-
-  /** Formats the data folder at the first start, then starts; resolves when clients are answered. */
-  async function start() {
-    if (!existsSync(settingsFile)) {
-      mkdirSync(own, { recursive: true });
-      const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-      writeFileSync(settingsFile, lines.join(''));
-      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settingsFile];
-      await run(java, ['-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', classPath, ...format]);
-    }
-    await process.start();
-  }
 
   return {
     id,
@@ -90,8 +98,9 @@ export function createKafkaBroker({ id, ports, announcedPort, folder, java, jars
     get pid() {
       return process.pid;
     },
-    start,
+    start: process.start,
     kill: process.kill,
+    end: process.end,
     restart: async () => {
       await process.kill('SIGTERM');
       await process.start();

@@ -23,21 +23,21 @@ Tests and benches need both. There are four ways to give them, and the first tha
   1. Set KAFKA_BROKERS (such as 127.0.0.1:9092) and REDIS_URL (such as redis://127.0.0.1:6379) to ones that run.
   2. Install a JDK of version ${javaMin} or newer, Maven, and redis-server of version ${redisMin} or newer.
   3. Be root on Debian or Ubuntu: apt-get then installs these.
-  4. Start a Docker engine with Compose.`);
+  4. Start a Docker engine, with Compose, on Linux.`);
   }
 }
 
 /** Path of the Java that runs brokers, or undefined. */
-export function findJava() {
+function findJava() {
   const roots = existsSync('/usr/lib/jvm') ? readdirSync('/usr/lib/jvm').map((name) => `/usr/lib/jvm/${name}`) : [];
   const homes = [process.env.JAVA_HOME, ...roots].filter((home) => home !== undefined && home !== '');
   const candidates = ['java', ...homes.map((home) => join(home, 'bin', 'java'))];
   return candidates.find((java) => major(/version "(\d+)/, spawnSync(java, ['-version']).stderr) >= javaMin);
 }
 
-export function findRedisServer() {
+function hasRedisServer() {
   const answer = spawnSync('redis-server', ['--version']);
-  return major(/v=(\d+)/, answer.stdout) >= redisMin ? 'redis-server' : undefined;
+  return major(/v=(\d+)/, answer.stdout) >= redisMin;
 }
 
 function major(pattern, output) {
@@ -45,7 +45,7 @@ function major(pattern, output) {
 }
 
 /** The folder of a broker's jars, or undefined when it was not fetched and there is no Maven to do it. */
-export function fetchBroker(version) {
+function fetchBroker(version) {
   const folder = join(cacheFolder, version);
   if (existsSync(folder)) return folder;
   if (spawnSync('mvn', ['-version']).status !== 0) return undefined;
@@ -93,8 +93,8 @@ export function provideBroker(version) {
   return jars === undefined ? undefined : { java, jars };
 }
 
-/** The command of redis-server, installed where it is missing; undefined when that is not possible. */
+/** Whether there is a redis-server, which is installed where it is missing. */
 export function provideRedisServer() {
-  if (findRedisServer() === undefined && canInstall()) aptInstall(['redis-server']);
-  return findRedisServer();
+  if (!hasRedisServer() && canInstall()) aptInstall(['redis-server']);
+  return hasRedisServer();
 }

@@ -2,23 +2,24 @@
  * A process of ours that a test may kill, freeze and start again, and that never outlives the one who started it: a tiny
  * shell waits on a pipe, and when the pipe breaks it kills the process and removes its folder.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const guardScript = 'read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2"';
+const guardScript = 'read -r _; kill -9 "$1" 2>/dev/null; [ -z "$3" ] || docker rm -f "$3"; rm -rf "$2"';
 const pollMs = 50;
 const politeStopMs = 30_000;
 
 /**
- * @param {{ name: string, command: string, args: string[], folder: string, logFile: string,
- *   ready: (logOfThisRun: string) => Promise<boolean>, readyTimeoutMs: number }} options
- *   `folder` is removed when we die without `stop`; `ready` is asked until it answers true.
+ * @param {{ name: string, launch: { command: string, args: string[], env?: object, container?: string }, folder: string,
+ *   logFile: string, ready: (logOfThisRun: string) => Promise<boolean>, readyTimeoutMs: number }} options
+ *   `folder` is removed when we die without `stop`; `ready` is asked until it answers true; with a `container` the process is
+ *   only the client that shows its output, and signals go to the container.
  */
-export function createOwnedProcess({ name, command, args, folder, logFile, ready, readyTimeoutMs }) {
+export function createOwnedProcess({ name, launch, folder, logFile, ready, readyTimeoutMs }) {
+  const { command, args, env = process.env, container } = launch;
   let child;
-  let guard;
 
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
 
@@ -28,7 +29,7 @@ export function createOwnedProcess({ name, command, args, folder, logFile, ready
     const log = openSync(logFile, 'a');
     const logStart = statSync(logFile).size;
     const logOfThisRun = () => readFileSync(logFile).subarray(logStart).toString('utf8');
-    const started = spawn(command, args, { stdio: ['ignore', log, log] });
+    const started = spawn(command, args, { env, stdio: ['ignore', log, log] });
     closeSync(log);
     child = started;
     let failure;
@@ -51,16 +52,20 @@ export function createOwnedProcess({ name, command, args, folder, logFile, ready
   }
 
   function watchOver(started) {
-    const watching = spawn('sh', ['-c', guardScript, 'guard', String(started.pid), folder], {
+    const watching = spawn('sh', ['-c', guardScript, 'guard', String(started.pid), folder, container ?? ''], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    guard = watching;
     // Both must let a test run end; nobody waits for a guard.
     watching.unref();
     watching.stdin.unref?.();
     watching.stdin.on('error', () => undefined);
     started.once('exit', () => watching.kill('SIGKILL'));
     started.unref();
+  }
+
+  function send(target, signal) {
+    if (container === undefined) target.kill(signal);
+    else if (spawnSync('docker', ['kill', '--signal', signal, container]).status !== 0) target.kill('SIGKILL');
   }
 
   /**
@@ -71,26 +76,30 @@ export function createOwnedProcess({ name, command, args, folder, logFile, ready
     if (!running() || child.pid === undefined) return;
     const target = child;
     if (signal === 'SIGSTOP' || signal === 'SIGCONT') {
-      target.kill(signal);
+      send(target, signal);
       return;
     }
     const gone = once(target, 'exit');
-    const timer = setTimeout(() => target.kill('SIGKILL'), politeStopMs);
+    const timer = setTimeout(() => send(target, 'SIGKILL'), politeStopMs);
     target.ref();
-    target.kill(signal);
-    target.kill('SIGCONT');
+    send(target, signal);
+    if (signal !== 'SIGKILL') send(target, 'SIGCONT');
     await gone;
     clearTimeout(timer);
+  }
+
+  /** Ends it for good. */
+  async function end() {
+    await kill('SIGKILL');
+    if (container !== undefined) spawnSync('docker', ['rm', '--force', container]);
   }
 
   return {
     get pid() {
       return running() ? child.pid : undefined;
     },
-    get guardPid() {
-      return guard?.pid;
-    },
     start,
     kill,
+    end,
   };
 }

@@ -7,18 +7,18 @@ import { createOwnedProcess } from './owned-process.js';
 const readyTimeoutMs = 20_000;
 
 /**
- * @param {{ command: string, port: number, folder: string, args: string[] }} options
+ * @param {{ launch: (service: string, startScript: string) => object, port: number, folder: string, args: string[] }} options
  *   `args` win over ours.
  */
-export function createRedisProcess({ command, port, folder, args }) {
+export function createRedisProcess({ launch, port, folder, args }) {
   const own = join(folder, 'redis');
+  const settings = [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', own],
+    ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'no', ...args],
+  ];
   const process = createOwnedProcess({
     name: 'Redis',
-    command,
-    args: [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', own],
-      ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'no', ...args],
-    ],
+    launch: launch('redis', `exec redis-server ${settings.map(quoted).join(' ')}`),
     folder,
     logFile: join(folder, 'redis.log'),
     readyTimeoutMs,
@@ -36,6 +36,7 @@ export function createRedisProcess({ command, port, folder, args }) {
       await process.start();
     },
     kill: process.kill,
+    end: process.end,
     restart: async ({ empty = false } = {}) => {
       await process.kill('SIGTERM');
       if (empty) rmSync(own, { recursive: true, force: true });
@@ -44,6 +45,8 @@ export function createRedisProcess({ command, port, folder, args }) {
     },
   };
 }
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** True for any reply to PING but LOADING: a server that asks for a password or speaks TLS has started, too. */
 function redisAnswers(port) {
