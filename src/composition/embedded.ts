@@ -153,6 +153,8 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       },
       onCommit: thread.onCommit,
       problem: () => linkTable.halted(),
+      checks: () => ({}),
+      internalDoor: null,
       close,
     };
   } catch (error) {

@@ -14,7 +14,7 @@ import { systemRandom } from '../adapters/system/system-random.ts';
 import { systemTimer } from '../adapters/system/system-timer.ts';
 import type { StateStore } from '../ports/state-store.ts';
 import { codeOfRow, rowsByLink, rowsOfLink, scoresOfRow } from '../projections/visit-statistics-rows.ts';
-import { planTasks } from '../worker/task-assignor.ts';
+import { createTaskAssignor } from '../worker/task-assignor.ts';
 import { GroupWorker } from './group-worker.ts';
 import type { FromGroupWorkerThread, GroupWorkerThreadData, ToGroupWorkerThread } from './group-worker-messages.ts';
 import { createSendingLogger } from './sending-logger.ts';
@@ -43,7 +43,7 @@ const worker = new GroupWorker({
   openMembership: (callbacks) =>
     openGroupMembership({
       ...{ kafka, instanceId: data.instanceId, url: data.url, partitions: remembered.partitions, ...callbacks },
-      plan: (members, partitions) => planTasks(members, partitions, data.standbys),
+      plan: createTaskAssignor({ standbys: data.standbys }),
     }),
   createFollower(stores) {
     const storeOf = (partition: number): StateStore => {
@@ -59,7 +59,12 @@ const worker = new GroupWorker({
       activeRows: (partition) => rowsByLink(storeOf(partition), systemClock.nowMs() - linkTtlMs),
     });
   },
-  sendDeadLetters: (partition, letters) => deadLetters.send(partition, letters),
+  sendDeadLetters: (partition, letters) =>
+    deadLetters.send(
+      letters.map(({ offset, reason, value, bytes }) => {
+        return { topic: 'visits', partition, offset, reason, value, length: bytes };
+      }),
+    ),
   openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes }),
   setAside: (folder) => setAsideFolder(folder, systemClock),
 });
