@@ -50,6 +50,8 @@ import { createSharedProgress } from './shared-progress.ts';
 
 const seedTimeoutMs = 2_000;
 const waitForKafkaMs = 1_000;
+/** Brokers learn of a new topic one after the other. */
+const missingTopicsMaxMs = 15_000;
 /** A stop leaves what is not forwarded by then in the journal, for the next start. */
 const lastForwardMaxMs = 3_000;
 
@@ -255,7 +257,8 @@ export class TopicsRefused extends Error {
 
 /** Makes missing topics and checks every setting of those that are there. Waits for Kafka. Throws {@link TopicsRefused}. */
 async function prepareTopics(kafka: KafkaOptions, partitions: number): Promise<void> {
-  const { logger } = kafka;
+  const { logger, clock } = kafka;
+  const giveUpAtMs = clock.monotonicMs() + missingTopicsMaxMs;
   for (;;) {
     try {
       const made = await ensureTopics(kafka, partitions);
@@ -264,6 +267,9 @@ async function prepareTopics(kafka: KafkaOptions, partitions: number): Promise<v
       const refusals = problems.filter(({ severity }) => severity === 'error');
       for (const problem of problems)
         if (problem.severity === 'warning') logger.warn({ ...problem }, 'a setting of Kafka is not as it should be');
+      // Another instance may just be making it.
+      const isComing = refusals.every(({ was }) => was === 'missing') && clock.monotonicMs() < giveUpAtMs;
+      if (refusals.length > 0 && isComing) throw new LogUnavailable(refusals.map(inWords).join('\n'));
       if (refusals.length > 0) throw new TopicsRefused(refusals.map(inWords).join('\n'));
       return;
     } catch (error) {
