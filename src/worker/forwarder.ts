@@ -196,6 +196,7 @@ class PartitionForwarder {
         else if (!isSetAside) await this.retryLater(error);
       }
     }
+    if (!this.stopping) await this.stopped();
   }
 
   stop(): void {
@@ -312,6 +313,12 @@ class PartitionForwarder {
     this.noteChange();
     const message = 'visits of a partition are not forwarded any more, new ones are still journaled';
     this.options.logger.error({ err: error, partition: this.partition, remedy }, message);
+  }
+
+  private stopped(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
   }
 
   private rest(durationMs: number): Promise<void> {
