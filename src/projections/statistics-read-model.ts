@@ -14,7 +14,7 @@ import {
   StatisticsRebuilding,
   StatisticsUnavailable,
 } from '../ports/statistics-read-model.ts';
-import type { StoreAnswer, TaskStoreReader } from '../worker/task-store.ts';
+import type { StoreAnswer, TaskStoreReader } from '../ports/task-stores.ts';
 import { asBuffer } from '../worker/versioned-rows.ts';
 import { dayStatisticsOf } from './day-row.ts';
 import { totalsOfRow, totalsRowCodec } from './totals-row.ts';
