@@ -1,5 +1,4 @@
 /** What the main thread and the forwarder's thread say to each other. Structured-clone values only. */
-import type { KafkaOptions } from '../adapters/kafka/kafka-options.ts';
 import type { LogFields } from '../ports/logger.ts';
 import type { ForwardStatus } from '../worker/forwarder.ts';
 
@@ -13,9 +12,6 @@ export type FromForwarderThread =
       readonly fields: LogFields;
       readonly message: string;
     };
-
-/** How the thread reaches Kafka: what of the options can be sent to it. */
-export type KafkaAddress = Omit<KafkaOptions, 'logger' | 'clock' | 'random'>;
 
 /** What the thread is started with. */
 export interface ForwarderThreadData<ShipperOptions> {

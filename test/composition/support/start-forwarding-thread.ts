@@ -1,7 +1,8 @@
 /** Starts the forwarder's thread from its sources: with a shared log of files, or with Kafka as in the program. */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { ForwarderThreadData, KafkaAddress } from '../../../src/composition/forwarder-messages.ts';
+import type { ForwarderThreadData } from '../../../src/composition/forwarder-messages.ts';
+import type { KafkaAddress } from '../../../src/composition/group-worker-messages.ts';
 import type { FileShipperOptions } from './file-shipper.ts';
 
 export function startForwardingThread(data: ForwarderThreadData<FileShipperOptions>): Worker {
