@@ -28,7 +28,7 @@ export interface ForwarderClientOptions<ShipperOptions> {
   readonly mayStart?: () => boolean;
   /** Default: `forwarder-thread`, which ships to Kafka. */
   readonly startThread?: (data: ForwarderThreadData<ShipperOptions>) => Worker;
-  /** How long {@link ForwarderClient.close} waits for what is under way. Default 5,000. */
+  /** How long {@link ForwarderClient.close} waits for what is under way. Default 2,000. */
   readonly closeTimeoutMs?: number;
   /** How long after its death the thread is started again; doubled at each death in a row. */
   readonly restartDelayMs?: { readonly first: number; readonly max: number };
@@ -78,7 +78,7 @@ const mayStartPollMs = 100;
 
 export function startForwarderThread<ShipperOptions>(options: ForwarderClientOptions<ShipperOptions>): ForwarderClient {
   const { journal, clock, logger, startThread = startKafkaThread } = options;
-  const { closeTimeoutMs = 5_000, restartDelayMs = { first: 1_000, max: 30_000 } } = options;
+  const { closeTimeoutMs = 2_000, restartDelayMs = { first: 1_000, max: 30_000 } } = options;
   const forwardedOffsets = [...journal.forwardFrom];
   const statuses: (ForwardStatus | undefined)[] = forwardedOffsets.map(() => undefined);
   const lags = forwardedOffsets.map(() => new LagMarks());
