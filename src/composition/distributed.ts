@@ -6,12 +6,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkTopics, type TopicProblem } from '../adapters/kafka/check-topics.ts';
+import { ensureTopics } from '../adapters/kafka/ensure-topics.ts';
 import { openGroupDirectory } from '../adapters/kafka/group-directory.ts';
 import { type KafkaLog, openKafkaLog } from '../adapters/kafka/kafka-log.ts';
+import type { KafkaOptions } from '../adapters/kafka/kafka-options.ts';
 import { openProcessLock } from '../adapters/level/process-lock.ts';
 import { openRedisConnection } from '../adapters/redis/redis-connection.ts';
 import { createRedisKeys } from '../adapters/redis/redis-keys.ts';
 import { openRedisProgress } from '../adapters/redis/redis-progress.ts';
+import { createSaltAgreement } from '../adapters/redis/redis-salt.ts';
 import { createRedisStoreReader } from '../adapters/redis/redis-store-reader.ts';
 import { createRedisVisitLimits } from '../adapters/redis/redis-visit-limits.ts';
 import { openVisitJournal } from '../adapters/segments/open-visit-journal.ts';
@@ -74,9 +78,19 @@ export async function openDistributed(config: Config, settings: DistributedConfi
     const redisAddress = redisAddressOf(settings);
 
     let refused: Error | null = null;
+    const remembered = readRememberedLog(dataDir);
+    const prepared = prepareTopics({ ...kafka, ...common }, remembered?.partitions ?? config.partitions);
+    if (remembered === undefined) await prepared;
+    else {
+      // Redirects do not wait for Kafka.
+      prepared.catch((error: Error) => {
+        refused ??= error;
+        logger.error({ err: error }, 'the topics are refused: end this instance, mend them, and start it again');
+      });
+    }
     const log = await openLogPatiently({
       ...{ ...kafka, ...common, secretFingerprint },
-      remembered: readRememberedLog(dataDir),
+      remembered,
       onRefused: (error) => {
         refused = error;
       },
@@ -194,7 +208,7 @@ export async function openDistributed(config: Config, settings: DistributedConfi
 
     const answers = await openAnswers(dataDir, clock, logger);
     opened.push(() => answers.close());
-    const salt = await openVisitorSalt({ dataDir, ...common });
+    const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, keys) });
     opened.push(() => salt.close());
     const linkTable = await openLinks({ dataDir, log, clock, logger });
     opened.push(() => linkTable.close());
@@ -232,6 +246,36 @@ export async function openDistributed(config: Config, settings: DistributedConfi
     await close();
     throw error;
   }
+}
+
+/** Topics whose settings would lose or divide something. The message names each setting, what it was and its remedy. */
+export class TopicsRefused extends Error {
+  override readonly name = 'TopicsRefused';
+}
+
+/** Makes missing topics and checks every setting of those that are there. Waits for Kafka. Throws {@link TopicsRefused}. */
+async function prepareTopics(kafka: KafkaOptions, partitions: number): Promise<void> {
+  const { logger } = kafka;
+  for (;;) {
+    try {
+      const made = await ensureTopics(kafka, partitions);
+      if (made.length > 0) logger.info({ topics: made, partitions }, 'made the topics that were missing');
+      const problems = await checkTopics(kafka, partitions);
+      const refusals = problems.filter(({ severity }) => severity === 'error');
+      for (const problem of problems)
+        if (problem.severity === 'warning') logger.warn({ ...problem }, 'a setting of Kafka is not as it should be');
+      if (refusals.length > 0) throw new TopicsRefused(refusals.map(inWords).join('\n'));
+      return;
+    } catch (error) {
+      if (!(error instanceof LogUnavailable)) throw error;
+      logger.warn({ err: error }, 'the topics cannot be checked yet: waiting for Kafka');
+      await new Promise((resolve) => setTimeout(resolve, waitForKafkaMs));
+    }
+  }
+}
+
+function inWords({ topic, setting, was, mustBe, remedy }: TopicProblem): string {
+  return `${setting} of ${topic} is ${was}, it must be ${mustBe}: ${remedy}`;
 }
 
 /** The first start of an instance may come before Kafka's own. */
