@@ -3,7 +3,12 @@ import { openEmbedded } from './composition/embedded.ts';
 import { runProgram } from './composition/lifecycle.ts';
 import { type Config, ConfigError, parseConfig } from './config.ts';
 
-await runProgram(readConfig(), openEmbedded);
+const config = readConfig();
+if (config.distributed !== null) {
+  console.error('KAFKA_BROKERS and REDIS_URL are set, but this build runs as one process only.');
+  process.exit(1);
+}
+await runProgram(config, openEmbedded);
 
 function readConfig(): Config {
   try {

@@ -51,8 +51,9 @@ export interface LinkTableOptions {
 
 export interface OpenLinkTable extends LinkTable, LinkIndexes {
   /**
-   * Folds up to what the log held when it was called, then goes on in the background. Call it once, before the table is
-   * used. Throws {@link LinksTopicParked} when a record cannot be understood, {@link LogDamaged} as the reader does.
+   * Folds up to what the log held when it was called, then goes on in the background. While the log is away, what the store
+   * holds is taken for all there is; without any, it throws {@link LogUnavailable}: call it again later. Once it has resolved
+   * the table may be used. Throws {@link LinksTopicParked} when a record cannot be understood, {@link LogDamaged} as the reader does.
    */
   load(onProgress?: (progress: LoadProgress) => void): Promise<void>;
   /** All records before this offset are folded. */
@@ -121,10 +122,21 @@ export async function checkLinkStore(store: StateStore, log: EventLog): Promise<
   const count = log.partitions('links');
   if (checkpoint.partitions.length !== count) return `it has ${checkpoint.partitions.length} partitions, not ${count}`;
   for (const [index, { nextOffset }] of checkpoint.partitions.entries()) {
-    const endOffset = await log.endOffset('links', index);
-    if (nextOffset > endOffset) return `it stands at offset ${nextOffset} of a log that ends at ${endOffset}`;
+    const endOffset = await endWhenKnown(log, index);
+    if (endOffset !== null && nextOffset > endOffset)
+      return `it stands at offset ${nextOffset} of a log that ends at ${endOffset}`;
   }
   return null;
+}
+
+/** Null while the log is away: then a store that stands behind its end is found out by the first read. */
+async function endWhenKnown(log: EventLog, partition: number): Promise<number | null> {
+  try {
+    return await log.endOffset('links', partition);
+  } catch (error) {
+    if (error instanceof LogUnavailable) return null;
+    throw error;
+  }
 }
 
 /**
@@ -208,8 +220,16 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     beginCommit().catch(() => undefined);
   }
 
+  async function endToLoad(partition: number): Promise<number> {
+    const endOffset = await endWhenKnown(log, partition);
+    if (endOffset !== null) return endOffset;
+    if (store.getSync(checkpointKey) === undefined)
+      throw new LogUnavailable('the log is away and no link is known yet');
+    return fold.nextOffset(partition);
+  }
+
   async function loadOnce(onProgress: (progress: LoadProgress) => void): Promise<void> {
-    const ends = await Promise.all(partitions.map(({ index }) => log.endOffset('links', index)));
+    const ends = await Promise.all(partitions.map(({ index }) => endToLoad(index)));
     const eventsTotal = ends.reduce((sum, end, index) => sum + Math.max(0, end - fold.nextOffset(index)), 0);
     let eventsDone = 0;
     onProgress({ fraction: eventsTotal === 0 ? 1 : 0, eventsDone, eventsTotal });

@@ -40,7 +40,14 @@ class World {
   readonly outcomes: RedirectOutcome[] = [];
   readonly warnings: string[] = [];
   readonly misses = { left: Number.POSITIVE_INFINITY };
-  limits: VisitLimits = { take: () => 'taken', seed: () => Promise.resolve(), giveBack: () => {} };
+  limits: VisitLimits = {
+    take: () => 'taken',
+    look: () => 'left',
+    seed: () => Promise.resolve(),
+    giveBack: () => {},
+  };
+  /** What happens before a code is called unknown. */
+  passBarrier: ((code: string) => Promise<void>) | null = null;
   journalError: Error | null = null;
   readError: Error | null = null;
   /** Holds the callbacks of the journal back until it is called. */
@@ -66,10 +73,12 @@ class World {
           return this.links.get(code);
         },
       },
+      barrier: { pass: (code) => this.passBarrier?.(code) ?? null },
       journal: { producerId: 'producer', append: (code, value, done) => this.append(code, value, done) },
       limits: {
         take: (code, max) => this.limits.take(code, max),
-        seed: (code) => this.limits.seed(code),
+        look: (code, max) => this.limits.look(code, max),
+        seed: (code, max, next) => this.limits.seed(code, max, next),
         giveBack: (code) => this.limits.giveBack(code),
       },
       description: createVisitDescription({ saltAt: () => 'salt' }),
@@ -184,6 +193,29 @@ describe('the redirect door', () => {
     });
     expect(world.visits()).toMatchObject([{ code: 'abc1234', at: nowMs, linkVersion: 1, class: 'human' }]);
     expect(world.outcomes).toEqual(['redirected']);
+  });
+
+  it('sees a link that another instance made a moment ago before it calls a code unknown', async () => {
+    world.passBarrier = async (code) => void world.links.set(code, linkTo('https://example.org/new', { code }));
+    expect((await world.get('/new1234')).headers.get('location')).toBe('https://example.org/new');
+    expect(world.visits()).toMatchObject([{ code: 'new1234' }]);
+  });
+
+  it('answers 404 when the link is not there behind the barrier either, and asks once', async () => {
+    let asked = 0;
+    world.passBarrier = async () => void asked++;
+    expect((await world.get('/new1234')).status).toBe(404);
+    expect(asked).toBe(1);
+    expect((await world.get('/abc1234')).status).toBe(302);
+    expect(asked).toBe(1);
+  });
+
+  it('answers 503 and never 404 when it cannot be learned whether there is a link', async () => {
+    world.passBarrier = () => Promise.reject(new Error('the log is away'));
+    const answer = await world.get('/new1234');
+    expect(answer.status).toBe(503);
+    expect(world.outcomes).toEqual(['unavailable']);
+    expect(world.warnings).toHaveLength(1);
   });
 
   it('writes nothing to the socket before the journal has the visit', async () => {
@@ -460,6 +492,10 @@ describe('the redirect door', () => {
           state.left -= 1;
           return 'taken';
         },
+        look: () => {
+          if (!state.seeded) return 'seeding';
+          return state.left === 0 ? 'used-up' : 'left';
+        },
         seed: async () => {
           state.seeds += 1;
           await new Promise((resolve) => setImmediate(resolve));
@@ -495,6 +531,22 @@ describe('the redirect door', () => {
       expect((await asked()).map(({ status }) => status)).toEqual([410, 410, 410]);
     });
 
+    it('learns for a take or for a look, with the limit that the link has', async () => {
+      const asked: unknown[] = [];
+      world.limits = {
+        take: () => 'seeding',
+        look: () => 'seeding',
+        seed: async (...seed) => void asked.push(seed),
+        giveBack: () => {},
+      };
+      await world.get('/abc1234');
+      await world.request('HEAD', '/abc1234');
+      expect(asked).toEqual([
+        ...new Array(3).fill(['abc1234', 5, 'take']),
+        ...new Array(3).fill(['abc1234', 5, 'look']),
+      ]);
+    });
+
     it('gives back what could not be journaled', async () => {
       const state = countedLimits(1);
       world.journalError = new Error('disk full');
@@ -521,6 +573,7 @@ describe('the redirect door', () => {
       let seeds = 0;
       world.limits = {
         take: () => 'seeding',
+        look: () => 'seeding',
         seed: async () => void seeds++,
         giveBack: () => {},
       };
@@ -531,8 +584,8 @@ describe('the redirect door', () => {
     it('decides anew after the number was learnt, because the link may have changed', async () => {
       const state = countedLimits(5, false);
       const { seed } = world.limits;
-      world.limits.seed = async (code) => {
-        await seed(code);
+      world.limits.seed = async (code, maxVisits, next) => {
+        await seed(code, maxVisits, next);
         world.links.set('abc1234', linkTo('https://example.org/', { maxVisits: 5, disabled: true }));
       };
       expect((await world.get('/abc1234')).status).toBe(410);

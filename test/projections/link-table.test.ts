@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-store.ts';
 import { evolve, type Link, type LinkEvent, type LinkFact } from '../../src/domain/link.ts';
@@ -198,6 +199,21 @@ describe('the link table', () => {
     expect(await world.table().tags()).toEqual([{ name: 't', links: 2 }]);
     expect(world.table().size()).toBe(2);
     expect((await world.table().history('one', -1, 9)).length).toBe(2);
+  });
+
+  it('answers from its store while the log is away, and without a store says that it cannot', async () => {
+    await world.create('one');
+    await world.restart();
+    const { endOffset } = world.log;
+    const away = jest.spyOn(world.log, 'endOffset').mockRejectedValue(new LogUnavailable('away'));
+    await world.restart();
+    expect(world.table().find('one')?.version).toBe(1);
+    const log = Object.assign(createFakeEventLog(1), { endOffset: world.log.endOffset });
+    await expect(openLinkTableWorld({ log })).rejects.toThrow(LogUnavailable);
+    away.mockRestore();
+    expect(world.log.endOffset).toBe(endOffset);
+    await world.create('two');
+    expect(world.table().find('two')?.version).toBe(1);
   });
 
   it('sets a store of another log, one ahead of the log and one without a checkpoint aside, and folds anew', async () => {
