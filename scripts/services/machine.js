@@ -14,6 +14,8 @@ const cacheFolder = fileURLToPath(new URL('../../node_modules/.cache/tallyhop-ka
 const pom = fileURLToPath(new URL('pom.xml', import.meta.url));
 const pomHash = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 8);
 const jarsFolder = (version) => join(cacheFolder, `${version}-${pomHash}`);
+/** Another installation may be under way. */
+const waitForLock = ['-o', 'DPkg::Lock::Timeout=120'];
 const javaMin = 17;
 const redisMin = 7;
 
@@ -77,7 +79,7 @@ const canInstall = () => process.platform === 'linux' && process.getuid?.() === 
 function aptInstall(...attempts) {
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   const install = (names) =>
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], options);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...waitForLock, ...names], options);
   const installed = () => attempts.some((names) => install(names).status === 0);
   // An update first would delete archives that another install is unpacking.
   if (installed()) return;
