@@ -8,6 +8,21 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import kafkajs, { type Kafka } from 'kafkajs';
 import { kafkaToolCommand } from '../scripts/services.js';
+import { createDeadLetterSender } from '../src/adapters/kafka/dead-letter-sender.ts';
+import { openGroupDirectory } from '../src/adapters/kafka/group-directory.ts';
+import { openGroupMembership } from '../src/adapters/kafka/group-membership.ts';
+import { openKafkaChangelog } from '../src/adapters/kafka/kafka-changelog.ts';
+import { openKafkaLog } from '../src/adapters/kafka/kafka-log.ts';
+import { createVisitShipper } from '../src/adapters/kafka/kafka-visit-shipper.ts';
+import { formatPosition } from '../src/adapters/redis/position-text.ts';
+import { openRedisConnection } from '../src/adapters/redis/redis-connection.ts';
+import { createRedisKeys, redisRights } from '../src/adapters/redis/redis-keys.ts';
+import { openRedisSubscriber } from '../src/adapters/redis/redis-subscriber.ts';
+import { systemRandom } from '../src/adapters/system/system-random.ts';
+import { createTaskAssignor } from '../src/worker/task-assignor.ts';
+import { eventually } from './support/eventually.ts';
+import { kafkaOptions } from './support/kafka-options.ts';
+import { createQuietLogger } from './support/quiet-logger.ts';
 import { type Services, startOwnServices } from './support/services.ts';
 
 const run = promisify(execFile);
@@ -74,7 +89,7 @@ describe('Kafka with certificates and rights', () => {
       },
     });
     await Promise.all([allow('web', 'User:website'), allow('worker', 'User:counter')]);
-  }, 120_000);
+  }, 180_000);
 
   afterAll(() => services.stop());
 
@@ -133,6 +148,55 @@ describe('Kafka with certificates and rights', () => {
     expect(await outcomesOf('counter')).toEqual({ ...both, 'write visits': refused, 'write changelog': 'done' });
   }, 60_000);
 
+  it('is enough for what a website and a worker do', async () => {
+    const optionsOf = (name: string) =>
+      kafkaOptions({
+        brokers: services.kafkaBrokers,
+        topicPrefix: '',
+        ssl: { ca: pem('ca.pem'), cert: pem(`${name}.pem`), key: pem(`${name}.key`) },
+      });
+    const ofLog = { secretFingerprint: 'f', onRefused: () => undefined };
+    const open: { close(): Promise<void> | void }[] = [];
+    const kept = <Opened extends { close(): Promise<void> | void }>(opened: Opened): Opened => {
+      open.push(opened);
+      return opened;
+    };
+    try {
+      const website = kept(await openKafkaLog({ ...optionsOf('website'), ...ofLog }));
+      const ownLinks = kept(await website.reader('links', 0));
+      await website.append('links', 0, [{ key: 'abc', value: Buffer.from('{}') }]);
+      expect((await ownLinks.read(ownLinks.startOffset(), 1_000_000)).some(({ key }) => key === 'abc')).toBe(true);
+      const visit = { key: 'abc', value: Buffer.from('[]'), producerId: 'p', sequence: 0 };
+      await kept(createVisitShipper(optionsOf('website'))).ship(0, [visit]);
+
+      const worker = kept(await openKafkaLog({ ...optionsOf('counter'), ...ofLog }));
+      const visits = kept(await worker.reader('visits', 0));
+      const end = await worker.endOffset('visits', 0);
+      expect((await visits.read(visits.startOffset(), 1_000_000)).at(-1)?.offset).toBe(end - 1);
+      const changelog = kept(await openKafkaChangelog(optionsOf('counter')));
+      const epoch = await changelog.append(0, [{ kind: 'barrier', key: 'b', value: Buffer.from('') }], -1, 0);
+      const changes = kept(await changelog.reader(0));
+      expect((await changes.read(epoch, 1_000_000)).records).toHaveLength(1);
+      const letter = { topic: 'visits', partition: 0, offset: 0, reason: 'none', value: Buffer.from('[]') } as const;
+      await kept(createDeadLetterSender(optionsOf('counter'))).send([letter]);
+
+      const directory = kept(openGroupDirectory({ kafka: optionsOf('website') }));
+      kept(
+        openGroupMembership({
+          ...{ kafka: optionsOf('counter'), instanceId: 'counter', url: 'http://127.0.0.1:1', partitions: 1 },
+          taskLags: () => new Map(),
+          plan: createTaskAssignor({ standbys: 0 }),
+          onAssignment: () => undefined,
+          onLost: () => undefined,
+        }),
+      );
+      const owner = await eventually(() => directory.ownerOf(0), 'the website knows the owner', 30_000);
+      expect(owner.instanceId).toBe('counter');
+    } finally {
+      for (const each of open.reverse()) await each.close();
+    }
+  }, 90_000);
+
   it('lets only workers read visits and changelog and share out the work', async () => {
     const anyone = new kafkajs.Kafka({ brokers: [`127.0.0.1:${services.brokers[0]?.internalPort}`] });
     const admin = anyone.admin();
@@ -170,6 +234,7 @@ describe('Kafka with certificates and rights', () => {
 
 describe('Redis with TLS and the shipped user', () => {
   let services: Services;
+  const password = 'correct horse';
   let port: number;
 
   const connecting = () => ({
@@ -181,7 +246,7 @@ describe('Redis with TLS and the shipped user', () => {
   });
 
   async function user(): Promise<Redis> {
-    const redis = new Redis({ port, username: 'tallyhop', password: 'correct horse', ...connecting() });
+    const redis = new Redis({ port, username: 'tallyhop', password, ...connecting() });
     await redis.connect();
     return redis;
   }
@@ -190,7 +255,7 @@ describe('Redis with TLS and the shipped user', () => {
     const file = (name: string) => join(certificates, name);
     services = await startOwnServices({
       brokers: 0,
-      redisCommand: ['env', 'REDIS_PASSWORD=correct horse', 'sh', join(deploy, 'redis/start.sh')],
+      redisCommand: ['env', `REDIS_PASSWORD=${password}`, 'sh', join(deploy, 'redis/start.sh')],
       redisArguments: (listens) => {
         port = listens;
         const certificate = ['--tls-cert-file', file('redis.pem'), '--tls-key-file', file('redis.key')];
@@ -202,22 +267,33 @@ describe('Redis with TLS and the shipped user', () => {
 
   afterAll(() => services.stop());
 
-  it('can call functions on its own keys and channels', async () => {
-    const redis = await user();
-    const library = `#!lua name=tallyhop_try
-      redis.register_function('tallyhop_try', function(keys, args)
-        redis.call('HSET', keys[1], 'a', args[1])
-        redis.call('ZADD', keys[2], 'GT', 1, args[1])
-        redis.call('SET', keys[3], args[1], 'EX', 60)
-        redis.call('EXPIRE', keys[1], 60)
-        redis.call('PUBLISH', 'tallyhop:progress', args[1])
-        return redis.call('HMGET', keys[1], 'a')
-      end)`;
-    await redis.call('FUNCTION', 'LOAD', 'REPLACE', library);
-    const keys = ['tallyhop:{1}:row', 'tallyhop:{1}:list', 'tallyhop:{1}:text'];
-    expect(await redis.call('FCALL', 'tallyhop_try', '3', ...keys, 'value')).toEqual(['value']);
-    await redis.subscribe('tallyhop:progress');
-    redis.disconnect();
+  it('has the rights that the adapter asks for, and the adapter works with them', async () => {
+    const [, user = ''] =
+      /^user tallyhop on resetpass (.*)$/m.exec(readFileSync(join(deploy, 'redis/users.acl'), 'utf8')) ?? [];
+    expect(user).toBe(redisRights().join(' '));
+
+    const address = { url: `rediss://127.0.0.1:${port}`, username: 'tallyhop', password, ca: pem('ca.pem') };
+    const means = { logger: createQuietLogger(), random: systemRandom };
+    const keys = createRedisKeys();
+    const heard: string[] = [];
+    const subscriber = openRedisSubscriber({
+      ...{ ...address, ...means, channel: keys.progressChannel },
+      onMessage: (message) => heard.push(message),
+      onListening: () => undefined,
+    });
+    const connection = openRedisConnection({ ...address, ...means });
+    try {
+      await eventually(() => connection.isReady() && subscriber.isListening(), 'Redis is ready');
+      const position = formatPosition({ partition: 1, nextOffset: 7, streamTimeMs: 0, logId: 'log', generation: 'g' });
+      const lists = [keys.position(1), keys.byVisits(1), keys.byLastVisit(1)];
+      await connection.call('open', lists, ['log', position, keys.progressChannel]);
+      expect(String(await connection.call('position', lists.slice(0, 1), []))).toBe(position);
+      expect(await connection.call('listed', lists, ['log', 'g'])).toBe(1);
+      await eventually(() => heard.includes(position), 'the position was told');
+    } finally {
+      connection.close();
+      subscriber.close();
+    }
   });
 
   it.each([

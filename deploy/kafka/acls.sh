@@ -27,10 +27,9 @@ case $role in
     ;;
 esac
 
-# Whoever starts first makes the topics; each start checks their settings and those of the brokers.
+# Whoever starts first makes the topics; each start checks their settings.
 allow "$@" --topic "$links" --topic "$visits" --topic "$changelog" --topic "$dead_letters" \
   --operation Create --operation Describe --operation DescribeConfigs
-allow "$@" --cluster --operation DescribeConfigs
 # Every instance folds all links; the first of them writes the identity of the log there.
 allow "$@" --topic "$links" --operation Read
 allow "$@" --topic "$links" --topic "$dead_letters" --operation Write

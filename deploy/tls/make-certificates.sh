@@ -16,14 +16,14 @@ mkdir -p "$folder" "$authority"
 chmod 700 "$authority"
 
 if [ ! -e "$authority/ca.key" ]; then
-  openssl req -x509 -newkey rsa:3072 -sha256 -nodes -days "$days" -subj '/CN=Tallyhop authority' \
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha256 -nodes -days "$days" -subj '/CN=Tallyhop authority' \
     -addext 'keyUsage=critical,keyCertSign' -keyout "$authority/ca.key" -out "$folder/ca.pem" 2> /dev/null
 fi
 for name; do
   [ ! -e "$folder/$name.pem" ] || continue
   # On the host itself it is also called localhost.
   printf '%s\n' "subjectAltName=DNS:$name,DNS:localhost,IP:127.0.0.1" 'extendedKeyUsage=serverAuth,clientAuth' > "$authority/$name.ext"
-  openssl req -new -newkey rsa:3072 -sha256 -nodes -subj "/CN=$name" \
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha256 -nodes -subj "/CN=$name" \
     -keyout "$authority/$name.key" -out "$authority/$name.csr" 2> /dev/null
   openssl x509 -req -in "$authority/$name.csr" -sha256 -days "$days" -CA "$folder/ca.pem" -CAkey "$authority/ca.key" \
     -CAcreateserial -CAserial "$authority/serial" -extfile "$authority/$name.ext" -out "$folder/$name.pem" 2> /dev/null
