@@ -12,6 +12,7 @@ import { openProcessLock } from '../adapters/level/process-lock.ts';
 import { openRedisConnection } from '../adapters/redis/redis-connection.ts';
 import { createRedisKeys } from '../adapters/redis/redis-keys.ts';
 import { openRedisProgress } from '../adapters/redis/redis-progress.ts';
+import { createSaltAgreement } from '../adapters/redis/redis-salt.ts';
 import { createRedisStoreReader } from '../adapters/redis/redis-store-reader.ts';
 import { createRedisVisitLimits } from '../adapters/redis/redis-visit-limits.ts';
 import { openVisitJournal } from '../adapters/segments/open-visit-journal.ts';
@@ -194,7 +195,7 @@ export async function openDistributed(config: Config, settings: DistributedConfi
 
     const answers = await openAnswers(dataDir, clock, logger);
     opened.push(() => answers.close());
-    const salt = await openVisitorSalt({ dataDir, ...common });
+    const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, keys) });
     opened.push(() => salt.close());
     const linkTable = await openLinks({ dataDir, log, clock, logger });
     opened.push(() => linkTable.close());
