@@ -100,7 +100,7 @@ describe('docker-compose.yml', () => {
 });
 
 describe('docker-compose.distributed.yml', () => {
-  const secrets = { CODE_SECRET: 'a-secret-of-codes', REDIS_PASSWORD: 'a-password' };
+  const secrets = { CODE_SECRET: '8f1c2ab09d7e4463b1f05a', REDIS_PASSWORD: '5be0907a1d' };
   const files = ['docker-compose.distributed.yml'];
   const three = [1, 2, 3];
 
@@ -152,6 +152,15 @@ describe('docker-compose.distributed.yml', () => {
       });
       const seconds = Number(/stop_grace_period: (\d+)s/.exec(instance)?.[1]);
       expect(seconds * 1000).toBeGreaterThan(parseConfig({}).shutdownTimeoutMs);
+    }
+  });
+
+  it.each([[files], [[...files, 'deploy/tls/compose.yml']]])('sets what the program takes: %j', (given) => {
+    const whole = configOf(given, secrets)();
+    for (const n of three) {
+      const environment = environmentIn(serviceIn(whole, `tallyhop-${n}`));
+      for (const name of Object.keys(environment)) expect(source).toContain(`'${name}'`);
+      expect(() => parseConfig(environment)).not.toThrow();
     }
   });
 
