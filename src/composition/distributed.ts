@@ -209,6 +209,20 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       });
     }
 
+    function redisCheck(): string {
+      if (!redis.isReady()) return 'away: statistics come from the instances, links with a limit answer 503';
+      const missing = partitions - redisProgress.positions().length;
+      return missing === 0 ? 'ok' : `being filled: ${missing} of ${partitions} partitions are not there yet`;
+    }
+
+    function tasksCheck(): string {
+      let unowned = 0;
+      for (let partition = 0; partition < partitions; partition++) {
+        if (directory.ownerOf(partition) === undefined) unowned++;
+      }
+      return unowned === 0 ? 'ok' : `${unowned} of ${partitions} have no owner now: their visits are counted later`;
+    }
+
     const answers = await openAnswers(dataDir, clock, logger);
     opened.push(() => answers.close());
     const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, keys) });
@@ -236,7 +250,8 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       problem: () => refused?.message ?? linkTable.halted(),
       checks: () => ({
         kafka: log.isVerified() ? 'ok' : 'away: changes are refused, visits are journaled',
-        redis: redis.isReady() ? 'ok' : 'away: statistics come from the instances, links with a limit answer 503',
+        redis: redisCheck(),
+        tasks: tasksCheck(),
         journal: forwarder.figures().lastError ?? 'ok',
       }),
       internalDoor: createInternalDoor({
