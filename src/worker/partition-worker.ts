@@ -26,6 +26,7 @@ import { PatientLogReader } from './patient-log-reader.ts';
 import { Replica, type ReplicaPolicy, type ReplicaStatus } from './replica.ts';
 import { isOutage, type RetryOptions, retryOutages } from './retry.ts';
 import { type CommitPolicy, RunLoop } from './run-loop.ts';
+import { serialAppends } from './serial-appends.ts';
 import { type Tenure, takeOver } from './take-over.ts';
 import { StoreUnusable, Task, type TaskStatus } from './task.ts';
 import type { DeadLetter, TaskCommit } from './task-commit.ts';
@@ -141,7 +142,7 @@ export class PartitionWorker {
   private rebuiltAtMs: number[] = [];
 
   constructor(options: PartitionWorkerOptions) {
-    this.options = options;
+    this.options = { ...options, changelog: serialAppends(options.changelog) };
     this.policy = { ...defaultPartitionPolicy, ...options.policy };
     const { logId, partition, topology } = options;
     this.identity = { logId, topology: topologyId(topology), partition };

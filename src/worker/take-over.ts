@@ -37,9 +37,9 @@ export interface Tenure {
   readonly resume: ResumePoint;
   /** Keys whose newest value must be written again. */
   readonly rewrite: readonly string[];
-  /** Barriers to take away once that is done. */
-  readonly earlierBarriers: readonly string[];
   readonly barrierKey: string;
+  /** Keys and offsets of barriers to take away once that is done. */
+  readonly earlierBarriers: readonly (readonly [key: string, offset: number])[];
   /** Highest version of a row in the changelog; -1 = none. */
   readonly highestVersion: number;
 }
@@ -94,8 +94,8 @@ export async function takeOver(options: TakeOverOptions): Promise<Tenure> {
       nextChangelogOffset: position.nextOffset,
       resume,
       rewrite: [...replica.findings().stale.keys()],
-      earlierBarriers: position.barriers.map(([key]) => key).filter((key) => key !== barrierKey),
       barrierKey,
+      earlierBarriers: position.barriers.filter(([key]) => key !== barrierKey),
       highestVersion: position.highestVersion,
     };
   } finally {
