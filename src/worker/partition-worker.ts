@@ -46,6 +46,8 @@ export interface PartitionWorkerOptions {
   readonly producerSilenceMs: number;
   readonly policy?: Partial<PartitionPolicy>;
   readonly commitPolicy?: Partial<CommitPolicy>;
+  /** As of `RunLoopOptions`. */
+  readonly nextTurn?: () => Promise<void>;
   openStore(): Promise<StateStore>;
   /** Puts the closed store out of the way, so that the next {@link openStore} finds none. */
   setStoreAside(reason: Error): Promise<void>;
@@ -317,12 +319,13 @@ export class PartitionWorker {
   }
 
   private async drive(task: Task, reader: LogReader, writer: ChangelogWriter): Promise<void> {
-    const { clock, commitPolicy } = this.options;
+    const { clock, commitPolicy, nextTurn } = this.options;
     const loop = new RunLoop({
       task,
       reader,
       clock,
       ...(commitPolicy === undefined ? {} : { policy: commitPolicy }),
+      ...(nextTurn === undefined ? {} : { nextTurn }),
       onCommit: (durationMs) => this.noteCommit(durationMs),
       room: () => writer.room(),
     });

@@ -7,10 +7,12 @@ const bitsLog2 = 24;
 const bitMask = 2 ** bitsLog2 - 1;
 
 export class WrittenKeys {
-  private readonly words = new Uint32Array(2 ** (bitsLog2 - 5));
+  /** Made with the first key: a store may stay empty. Reading beyond its end says that no bit is set. */
+  private words = new Uint32Array(0);
 
   /** Notes a key that will be written. */
   add(key: string): void {
+    if (this.words.length === 0) this.words = new Uint32Array(2 ** (bitsLog2 - 5));
     const hash = hashOf(key);
     const second = secondOf(hash);
     this.set(hash & bitMask);

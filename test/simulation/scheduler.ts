@@ -2,7 +2,6 @@
  * Time of a simulated world: every wait of the code under test ends when the scheduler says so, in an order that a seed decides.
  * Nothing waits for real time; between two events only promises that can go on do so.
  */
-import { setImmediate } from 'node:timers/promises';
 import { createSeededRandom, type SeededRandom } from '../support/seeded-random.ts';
 
 interface Event {
@@ -54,7 +53,7 @@ export class Scheduler {
       if (isDone()) return;
       let event = this.events.pop();
       if (event === undefined) {
-        await setImmediate();
+        await turn();
         event = this.events.pop();
         if (event === undefined) {
           if (isDone()) return;
@@ -67,7 +66,7 @@ export class Scheduler {
       event.run();
       if (this.hasDelivered) {
         this.hasDelivered = false;
-        await setImmediate();
+        await turn();
       }
     }
   }
@@ -85,4 +84,9 @@ export class Scheduler {
     }
     events.splice(low, 0, event);
   }
+}
+
+/** Lets every promise that can go on do so: ticks come after all of those. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }

@@ -88,7 +88,7 @@ export class SimulatedDisk {
       },
       close: () => {
         isOpen = false;
-        this.openedBy = null;
+        if (this.openedBy === process) this.openedBy = null;
         return Promise.resolve();
       },
     };

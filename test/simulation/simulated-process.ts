@@ -11,6 +11,8 @@ export class SimulatedProcess {
   readonly skewMs: number;
   isDead = false;
   private pausedUntilMs = 0;
+  /** What arrived while it was paused. */
+  private held: (() => void)[] = [];
 
   constructor(scheduler: Scheduler, name: string) {
     this.scheduler = scheduler;
@@ -24,10 +26,20 @@ export class SimulatedProcess {
 
   pause(durationMs: number): void {
     this.pausedUntilMs = this.scheduler.nowMs + durationMs;
+    this.scheduler.after(durationMs, () => this.wakeUp());
   }
 
-  get isPaused(): boolean {
-    return this.scheduler.nowMs < this.pausedUntilMs;
+  /** Ends a pause: what arrived meanwhile is heard in the order in which it came. */
+  wakeUp(): void {
+    if (this.scheduler.nowMs < this.pausedUntilMs) return;
+    const arrived = this.held;
+    this.held = [];
+    for (const arrive of arrived) arrive();
+  }
+
+  endPause(): void {
+    this.pausedUntilMs = this.scheduler.nowMs;
+    this.wakeUp();
   }
 
   /** `effect` takes place in the world within `latencyMs`; its outcome is heard later. A call of a killed process may still take place. */
@@ -51,18 +63,21 @@ export class SimulatedProcess {
 
   /** Runs `deliver` in the process, `delayMs` from now or when it is awake again. */
   hear(delayMs: number, deliver: () => void): () => void {
-    let cancel = (): void => undefined;
+    let isCancelled = false;
     const arrive = (): void => {
-      if (this.isDead) return;
-      if (this.isPaused) {
-        cancel = this.scheduler.after(this.pausedUntilMs - this.scheduler.nowMs, arrive);
+      if (this.isDead || isCancelled) return;
+      if (this.scheduler.nowMs < this.pausedUntilMs) {
+        this.held.push(arrive);
         return;
       }
       this.scheduler.delivers();
       deliver();
     };
-    cancel = this.scheduler.after(delayMs, arrive);
-    return () => cancel();
+    const cancel = this.scheduler.after(delayMs, arrive);
+    return () => {
+      isCancelled = true;
+      cancel();
+    };
   }
 
   readonly clock = {

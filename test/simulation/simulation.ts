@@ -128,9 +128,7 @@ export class Simulation {
     scheduler.after(lengthMs, () => undefined);
     const somewhen = (): number => scheduler.random.below(lengthMs);
     for (let bursts = scheduler.between(3, 14); bursts > 0; bursts--) {
-      scheduler.after(somewhen(), () => {
-        for (let visits = scheduler.between(1, 5); visits > 0; visits--) this.visit();
-      });
+      scheduler.after(somewhen(), () => this.visits());
     }
     for (let actions = scheduler.between(2, 12); actions > 0; actions--) {
       scheduler.after(somewhen(), () => this.act());
@@ -142,7 +140,8 @@ export class Simulation {
     const { scheduler } = this;
     const instance = scheduler.random.pick(this.instances);
     const roll = scheduler.random.below(100);
-    if (roll < 25) this.moveOwnership();
+    if (roll < 18) this.moveOwnership();
+    else if (roll < 30) this.zombie();
     else if (roll < 50) this.kill(instance);
     else if (roll < 65) this.pause(instance);
     else if (roll < 75) this.stopGracefully(instance);
@@ -150,6 +149,10 @@ export class Simulation {
     else if (roll < 90) this.outage();
     else if (roll < 97) this.compact();
     else this.night();
+  }
+
+  private visits(): void {
+    for (let visits = this.scheduler.between(1, 5); visits > 0; visits--) this.visit();
   }
 
   private visit(): void {
@@ -195,14 +198,15 @@ export class Simulation {
       policy: {
         endCheckIntervalMs: 20_000,
         staleTrustMs: lagMs / 2,
-        waitMs: 10_000,
+        waitMs: 60_000,
         readBytes: 1_000,
         fencedRestMs: 8_000,
         retryMaxMs: 3_000,
         gatheredKeysMax: 4,
         flushKeysMax: 3,
       },
-      commitPolicy: { waitMs: 10_000, busyIntervalMs: 30 },
+      commitPolicy: { waitMs: 60_000, busyIntervalMs: 30 },
+      nextTurn: () => process.call(0.5, () => undefined),
       openStore: async () => {
         const store = await instance.disk.open(process);
         return twist.store?.(store) ?? store;
@@ -282,18 +286,45 @@ export class Simulation {
     instance.process.pause(this.scheduler.random.pick([500, 3_000, 20_000, 100_000, 2 * lagMs]));
   }
 
+  /** An owner freezes in the middle of its work; another one takes over and ends; the first goes on as if nothing had been. */
+  private zombie(): void {
+    const { scheduler } = this;
+    const zombie = this.instances.find(({ status }) => status?.state === 'running');
+    const heir = this.instances.find((instance) => instance !== zombie && instance.process !== null);
+    if (zombie === undefined || heir === undefined) return;
+    const frozenMs = scheduler.between(3_000, 12_000);
+    this.visits();
+    scheduler.after(scheduler.random.below(1_500), () => zombie.process?.pause(frozenMs));
+    this.owner = this.instances.indexOf(heir);
+    const { process } = heir;
+    process?.hear(scheduler.random.below(2_000), () => this.wish(heir, process));
+    scheduler.after(frozenMs / 2, () => this.visits());
+    const absentMs = scheduler.random.pick([2_000, 20_000, lagMs * 1.3]);
+    scheduler.after(frozenMs, () => {
+      this.end(heir);
+      if (scheduler.chance(0.5)) heir.disk.lose();
+      this.restartLater(heir, absentMs);
+    });
+    if (absentMs < lagMs) return;
+    scheduler.after(frozenMs + 10_000, () => {
+      this.end(zombie);
+      if (scheduler.chance(0.7)) zombie.disk.lose();
+      this.restartLater(zombie, absentMs);
+    });
+    scheduler.after(frozenMs + lagMs * 1.2, () => this.compact(true));
+  }
+
   private stopGracefully(instance: Instance): void {
     const { process, worker } = instance;
     if (process === null || worker === null) return;
-    worker.stop().then(
-      () => {
-        this.happened.add('stopped gracefully');
-        if (instance.process !== process) return;
-        this.end(instance);
-        this.restartLater(instance, 2_000);
-      },
-      (error: Error) => this.fail(error),
-    );
+    const stop = async (): Promise<void> => {
+      await worker.stop();
+      this.happened.add('stopped gracefully');
+      if (instance.process !== process) return;
+      this.end(instance);
+      this.restartLater(instance, 2_000);
+    };
+    process.hear(0, () => stop().catch((error: Error) => this.fail(error)));
   }
 
   private emptyRedis(): void {
@@ -365,7 +396,7 @@ export class Simulation {
       .entries()
       .some(([key, value]) => !key.startsWith('!') && versionOf(value) >= openedAt);
     if (isAhead) this.happened.add('takeover with newer rows');
-    if ((status.writer?.rewrite ?? 0) > 0) this.happened.add('takeover with a value to rewrite');
+    if (instance.disk.entries().some(([key]) => key.startsWith('!s/'))) this.happened.add('takeover with a value to rewrite');
     const kept = instance.disk.get('!changelog-checkpoint');
     if (kept !== undefined && (decodeChangelogCheckpoint(kept)?.nextOffset ?? 0) > openedAt) {
       this.happened.add('folded anew for want of trust');
@@ -437,14 +468,14 @@ export class Simulation {
     log.isDown = false;
     this.owner = scheduler.random.below(this.instances.length);
     for (const [index, instance] of this.instances.entries()) {
-      if (index !== this.owner && scheduler.chance(0.5)) this.end(instance);
-      else if (instance.process === null || index === this.owner) {
-        if (instance.process !== null && scheduler.chance(0.5)) this.wish(instance, instance.process);
-        else {
-          this.end(instance);
-          this.start(instance);
-        }
-      } else this.wish(instance, instance.process);
+      const { process } = instance;
+      process?.endPause();
+      const isOwner = index === this.owner;
+      if (process !== null && scheduler.chance(0.5)) process.hear(0, () => this.wish(instance, process));
+      else {
+        this.end(instance);
+        if (isOwner) this.start(instance);
+      }
     }
     const owner = this.instances[this.owner] as Instance;
     const isSettled = (): boolean => {
@@ -456,28 +487,22 @@ export class Simulation {
       );
     };
     // Until everything that was on its way has come and was looked at.
-    const quietFromMs = scheduler.nowMs + 2 * lagMs + 130_000;
+    const quietFromMs = scheduler.nowMs + 70_000;
     scheduler.after(quietFromMs - scheduler.nowMs, () => undefined);
     await this.runUntil(() => scheduler.nowMs >= quietFromMs && isSettled());
-    const stopped = this.watch(owner.worker?.stop());
-    await this.runUntil(stopped);
+    let isStopped = false;
+    const stop = async (): Promise<void> => {
+      await owner.worker?.stop();
+      isStopped = true;
+    };
+    owner.process?.hear(0, () => stop().catch((error: Error) => this.fail(error)));
+    await this.runUntil(() => isStopped);
     this.checkEnd(owner);
     // Whatever compaction still takes away, the changelog alone must give the same.
     this.scheduler.nowMs += 3 * lagMs;
     this.compact(true);
     this.checkReplay('the compacted changelog');
     if (scheduler.chance(0.3)) await this.checkFreshInstance();
-  }
-
-  private watch(promise: Promise<unknown> | undefined): () => boolean {
-    let isOver = false;
-    promise?.then(
-      () => {
-        isOver = true;
-      },
-      (error: Error) => this.fail(error),
-    );
-    return () => isOver;
   }
 
   private checkEnd(owner: Instance): void {
