@@ -298,6 +298,8 @@ export class PartitionWorker {
         writer.add(commit);
         options.onCommit(commit);
       };
+      // A reader may not know the end before it has read.
+      await reader.read(tenure.resume.nextOffset, 1);
       const task = await Task.open({
         topology,
         partition,

@@ -20,8 +20,8 @@ import {
   staleKeyPrefix,
 } from './changelog-position.ts';
 import { type ChangelogRead, ChangelogSource } from './changelog-source.ts';
-import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import type { RetryOptions } from './retry.ts';
+import { checkpointKey, encodeCheckpoint, readableOffset } from './checkpoint.ts';
+import { type RetryOptions, retryOutages } from './retry.ts';
 import { StoreUnusable } from './task.ts';
 import { versionBytes, versionOf } from './versioned-rows.ts';
 import { WrittenKeys } from './written-keys.ts';
@@ -80,10 +80,13 @@ export class Replica {
   private kept: ChangelogCheckpoint | null;
   private readonly source: ChangelogSource;
   private foreignRecords = 0;
+  /** The changelog's end when the replica was opened: a reader may not know it before it has read. */
+  private readonly firstEndOffset: number;
 
   private constructor(
     options: ReplicaOptions,
     source: ChangelogSource,
+    firstEndOffset: number,
     position: ChangelogPosition,
     kept: ChangelogCheckpoint | null,
     stale: Map<string, StaleMark>,
@@ -91,6 +94,7 @@ export class Replica {
   ) {
     this.options = options;
     this.source = source;
+    this.firstEndOffset = firstEndOffset;
     this.position = position;
     this.kept = kept;
     this.stale = stale;
@@ -103,12 +107,18 @@ export class Replica {
     const position = await readPosition(store, identity);
     const kept = position === null || position.checkpointEpoch < 0 ? null : readKeptCheckpoint(store);
     const stale = await readStaleKeys(store);
-    const source = await ChangelogSource.open(options.changelog, identity.partition, options.retry);
+    const { changelog, retry } = options;
+    const { partition } = identity;
+    const endOffset = await retryOutages(retry, () => changelog.endOffset(partition));
+    const source = await ChangelogSource.open(changelog, partition, retry);
     const startOffset = source.startOffset();
     if (position === null) {
-      return new Replica(options, source, emptyPosition(identity, startOffset), null, stale, new WrittenKeys());
+      const empty = emptyPosition(identity, startOffset);
+      return new Replica(options, source, endOffset, empty, null, stale, new WrittenKeys());
     }
-    if (position.nextOffset >= startOffset) return new Replica(options, source, position, kept, stale, null);
+    if (position.nextOffset >= startOffset) {
+      return new Replica(options, source, endOffset, position, kept, stale, null);
+    }
     await source.close();
     throw new StoreUnusable(`the changelog begins at ${startOffset}, the store knows it up to ${position.nextOffset}`);
   }
@@ -125,7 +135,7 @@ export class Replica {
 
   status(): ReplicaStatus {
     const { nextOffset, damagedRecords } = this.position;
-    const endOffset = Math.max(this.source.endOffset(), nextOffset);
+    const endOffset = Math.max(this.source.endOffset(), this.firstEndOffset, nextOffset);
     return {
       nextOffset,
       endOffset,
@@ -401,10 +411,4 @@ async function readStaleKeys(store: StateStore): Promise<Map<string, StaleMark>>
     if (rows.length < staleKeysReadMax) return stale;
     after = rows[rows.length - 1]?.[0] ?? after;
   }
-}
-
-/** The offset of the log up to which the rows are told to go. A former owner's store may be ahead of every checkpoint. */
-function readableOffset(store: StateStore): number {
-  const bytes = store.getSync(checkpointKey);
-  return bytes === undefined ? -1 : (decodeCheckpoint(bytes)?.nextOffset ?? -1);
 }

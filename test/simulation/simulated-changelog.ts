@@ -30,15 +30,20 @@ export interface CompactionSettings {
   readonly tombstoneMs: number;
 }
 
-type Kept = ChangelogRecord & { readonly appendedAtMs: number };
+export interface KeptRecord extends ChangelogRecord {
+  readonly appendedAtMs: number;
+  /** Sent before something that stands before it. */
+  readonly isLate: boolean;
+}
 
 export class SimulatedChangelog {
-  records: Kept[] = [];
+  records: KeptRecord[] = [];
   isDown = false;
   faults: ChangelogFaults;
   /** Records taken away by compaction. */
   compacted = 0;
   private nextOffset = 0;
+  private latest: readonly [epoch: number, send: number] = [-1, -1];
   private readonly scheduler: Scheduler;
   private readonly waiting = new Set<() => void>();
   private readonly onAppend: (record: ChangelogRecord) => void;
@@ -129,8 +134,13 @@ export class SimulatedChangelog {
 
   private put(entries: readonly ChangelogEntry[], epoch: number, send: number): number {
     const baseOffset = this.nextOffset;
+    const [latestEpoch, latestSend] = this.latest;
+    const sent: readonly [number, number] = epoch < 0 ? [baseOffset, -1] : [epoch, send];
+    const isLate = sent[0] < latestEpoch || (sent[0] === latestEpoch && sent[1] < latestSend);
+    if (!isLate) this.latest = sent;
     for (const entry of entries) {
-      const record = { ...entry, offset: this.nextOffset++, epoch, send, appendedAtMs: this.scheduler.nowMs };
+      const appendedAtMs = this.scheduler.nowMs;
+      const record = { ...entry, offset: this.nextOffset++, epoch, send, appendedAtMs, isLate };
       this.records.push(record);
       this.onAppend(record);
     }

@@ -44,13 +44,20 @@ export type Happening =
   | 'outage'
   | 'night';
 
-/** A rule of the protocol put out of force: the simulation must notice. */
+/** A rule of the protocol put out of force in one process: the simulation must notice. */
 export interface Twist {
   readonly begin?: Begin;
-  readonly compaction?: CompactionSettings;
-  changelog?(port: Changelog, world: Simulation): Changelog;
+  changelog?(port: Changelog): Changelog;
   store?(store: StateStore): StateStore;
   onCommit?(commit: TaskCommit): void;
+  /** Instead of waiting for dead letters to be kept. */
+  sendDeadLetters?(sent: Promise<void>): Promise<void>;
+}
+
+export interface Twists {
+  /** Made anew for each process. */
+  createTwist?(world: Simulation): Twist;
+  readonly compaction?: CompactionSettings;
 }
 
 interface Instance {
@@ -74,7 +81,7 @@ export class Simulation {
   readonly changelog: SimulatedChangelog;
   readonly log: SimulatedLog;
   private readonly oracle = new Oracle(silenceMs);
-  private readonly twist: Twist;
+  private readonly twists: Twists;
   private readonly instances: Instance[];
   private readonly redis = new Map<string, Buffer>();
   private readonly sequences = new Map<string, number>();
@@ -86,10 +93,10 @@ export class Simulation {
   private isHealed = false;
   private failure: Error | null = null;
 
-  constructor(seed: number, twist: Twist = {}) {
+  constructor(seed: number, twists: Twists = {}) {
     this.scheduler = new Scheduler(seed);
     const { scheduler } = this;
-    this.twist = twist;
+    this.twists = twists;
     this.log = new SimulatedLog(this.oracle);
     const level = scheduler.random.pick([0, 0.03, 0.15]);
     const faults = { answerLost: level, refused: level, late: level, twice: level / 2, brokenRead: level / 10 };
@@ -179,10 +186,11 @@ export class Simulation {
   }
 
   private start(instance: Instance): void {
-    const { scheduler, twist } = this;
+    const { scheduler } = this;
+    const twist = this.twists.createTwist?.(this) ?? {};
     const process = new SimulatedProcess(scheduler, `${instance.name}-${++this.starts}`);
     const port = this.changelog.portIn(process);
-    const changelog = twist.changelog?.(port, this) ?? port;
+    const changelog = twist.changelog?.(port) ?? port;
     instance.process = process;
     instance.worker = new PartitionWorker({
       topology: createTallies(twist.begin ?? begin, () => this.happened.add('record skipped by version')),
@@ -213,11 +221,13 @@ export class Simulation {
       },
       setStoreAside: () => process.call(5, () => instance.disk.lose()),
       openLogReader: () => this.log.openReader(process),
-      sendDeadLetters: (_partition, letters) =>
-        process.call(10, () => {
+      sendDeadLetters: (_partition, letters) => {
+        const sent = process.call(10, () => {
           this.happened.add('dead letter sent');
           for (const { offset } of letters) this.letters.add(offset);
-        }),
+        });
+        return twist.sendDeadLetters?.(sent) ?? sent;
+      },
       isStoreDamage: () => false,
       onStatus: (status) => this.noteStatus(instance, process, status),
       onCommit: (commit) => {
@@ -357,7 +367,7 @@ export class Simulation {
 
   private compact(everything = false): void {
     const before = this.changelog.compacted;
-    this.changelog.compact(this.twist.compaction ?? compaction, everything);
+    this.changelog.compact(this.twists.compaction ?? compaction, everything);
     if (this.changelog.compacted > before) this.happened.add('compacted');
   }
 
@@ -396,7 +406,8 @@ export class Simulation {
       .entries()
       .some(([key, value]) => !key.startsWith('!') && versionOf(value) >= openedAt);
     if (isAhead) this.happened.add('takeover with newer rows');
-    if (instance.disk.entries().some(([key]) => key.startsWith('!s/'))) this.happened.add('takeover with a value to rewrite');
+    if (instance.disk.entries().some(([key]) => key.startsWith('!s/')))
+      this.happened.add('takeover with a value to rewrite');
     const kept = instance.disk.get('!changelog-checkpoint');
     if (kept !== undefined && (decodeChangelogCheckpoint(kept)?.nextOffset ?? 0) > openedAt) {
       this.happened.add('folded anew for want of trust');
