@@ -126,7 +126,7 @@ function sampleOf(codes, sample) {
 
 function resultOf({ urls, sample }, oracle, report, sampled) {
   const { links, positions } = oracle;
-  const notes = [];
+  const notes = [...report.notes];
   if (sample !== null) notes.push(`statistics and redirects of ${sampled} of ${links.links.size} links were asked for`);
   for (const { partition, startOffset } of positions) {
     if (startOffset > 0)

@@ -2,6 +2,7 @@
  * The raw topics of the distributed mode, read by a plain consumer in a group of its own that goes away with it. kafkajs does not
  * check what brokers keep and jumps over what they lost, so records are checked by their own sums and offsets for holes.
  */
+import { isAscii } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
@@ -166,7 +167,7 @@ class KafkaPartition {
       // A fetch may give the beginning of a batch again.
       if (offset < this.nextOffset) continue;
       if (offset > this.nextOffset && !this.isCompacted) this.explainHole(offset);
-      take(this.role === 'changelog' ? changelogRecord(offset, message) : logRecord(this.role, offset, message));
+      take(this.role === 'changelog' ? changelogRecord(offset, message) : logRecord(offset, message));
       this.nextOffset = offset + 1;
     }
     this.nextOffset = Math.max(this.nextOffset, Number(batch.lastOffset()) + 1);
@@ -184,29 +185,38 @@ class KafkaPartition {
   }
 }
 
-const headerText = (message, name) => {
-  const value = message.headers?.[name];
-  return Buffer.isBuffer(value) ? value.toString('latin1') : undefined;
-};
+function headerText(message, name) {
+  const value = [message.headers?.[name] ?? []].flat()[0];
+  return value === undefined ? undefined : value.toString('latin1');
+}
 
 const isSumRight = (sum, parts) =>
-  sum !== undefined && /^[0-9a-f]{1,8}$/.test(sum) && Number.parseInt(sum, 16) === crc32(Buffer.concat(parts));
+  sum !== undefined && /^[0-9a-f]{8}$/.test(sum) && Number.parseInt(sum, 16) === crc32(Buffer.concat(parts));
+
+/** A link event is in CloudEvents' binary mode: its attributes are headers. This is the one JSON that it was, and whose sum it bears. */
+function wholeValue(message) {
+  const data = message.value ?? Buffer.alloc(0);
+  if (headerText(message, 'ce_specversion') === undefined) return data;
+  const names = ['specversion', 'id', 'source', 'type', 'time', 'subject'];
+  const members = names.map((name) => `"${name}":"${headerText(message, `ce_${name}`) ?? ''}"`);
+  return Buffer.concat([Buffer.from(`{${members.join(',')},"data":`, 'latin1'), data, Buffer.from('}')]);
+}
 
 /** A record of links or visits. `invalid` says why it was written by no producer of ours. */
-function logRecord(role, offset, message) {
+function logRecord(offset, message) {
   const key = message.key ?? Buffer.alloc(0);
-  const value = message.value ?? Buffer.alloc(0);
+  const value = wholeValue(message);
   const [producerId, sequence, sum] = ['p', 's', 'c'].map((name) => headerText(message, name));
   const record = { offset, key: key.toString('latin1'), value, producerId, sequence: Number(sequence) };
-  if (producerId === undefined || sequence === undefined || !/^\d{1,16}$/.test(sequence)) {
-    return { ...record, invalid: 'it has no identity' };
+  const hasIdentity =
+    /^[\x21-\x7e]{1,64}$/.test(producerId ?? '') &&
+    /^(?:0|[1-9]\d{0,15})$/.test(sequence ?? '') &&
+    Number.isSafeInteger(record.sequence);
+  if (!hasIdentity || message.key === null || message.value === null || !isAscii(key)) {
+    return { ...record, invalid: 'it has no identity, no value, or a key that is none of ours' };
   }
   const parts = [key, zero, Buffer.from(producerId, 'latin1'), zero, Buffer.from(sequence, 'latin1'), zero, value];
   if (!isSumRight(sum, parts)) return { ...record, invalid: 'its checksum does not match' };
-  if (role === 'links') {
-    const text = (name) => message.headers[name]?.toString('utf8');
-    record.envelope = { type: text('ce_type'), subject: text('ce_subject'), time: text('ce_time') };
-  }
   return record;
 }
 

@@ -133,9 +133,7 @@ function parseEvent(partition, record) {
   if (record.invalid !== undefined) refuse(`is not to be believed (${record.invalid})`);
   let envelope;
   try {
-    const json = JSON.parse(utf8.decode(record.value));
-    // In Kafka all but the data stands in headers.
-    envelope = record.envelope === undefined ? json : { ...record.envelope, data: json };
+    envelope = JSON.parse(utf8.decode(record.value));
   } catch {
     refuse('is not JSON');
   }

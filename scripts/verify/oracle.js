@@ -88,14 +88,15 @@ export async function loadOracle(source, takeChangelog = () => {}) {
       }, {}),
     /** Codes that visits of a partition were counted for, whether there is such a link or not. */
     visitedCodes: (partition) => visits[partition].codes(),
+    /** The link's numbers with all that was read until now. */
+    visitsReadOf: (code) => visits[partitionOf(code)].at(code, Number.POSITIVE_INFINITY),
     /** The link's numbers at the end as of the start. */
     visitsAtEnd(code) {
       const partition = partitionOf(code);
       return visits[partition].at(code, positions[partition].nextOffset);
     },
     /** The link's numbers with everything before `nextOffset`; reads on when that is behind what was read. */
-    async visitsAt(code, nextOffset) {
-      const partition = partitionOf(code);
+    async visitsAt(code, nextOffset, partition = partitionOf(code)) {
       const position = positions[partition];
       if (nextOffset < position.nextOffset) throw new RangeError('the counts of that position were not kept');
       if (nextOffset > position.read) position.read = (await advance('visits', partition, nextOffset)).nextOffset;

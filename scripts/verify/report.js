@@ -7,8 +7,12 @@ const examplesPrinted = 5;
 
 export function createReport() {
   const views = [];
+  const notes = [];
   return {
     views,
+    notes,
+    /** @param {string} text what is worth knowing and no drift */
+    note: (text) => notes.push(text),
     /** @param {string} name @param {string} place which instance, or where the view is kept */
     view(name, place) {
       const found = { view: name, place, compared: 0, absent: 0, drift: 0, examples: [] };

@@ -3,6 +3,7 @@
  * then numbers as LEB128. Forms: src/projections/totals-row.ts and src/projections/day-row.ts; the keys: `t<code>`, `d<code>!<day>`, `o`.
  */
 import { dayMs } from './visit-counts.js';
+import { allLinks } from './visits-oracle.js';
 
 const versionBytes = 8;
 const crawlersPosition = 8;
@@ -17,8 +18,9 @@ export function payloadOf(bytes) {
   return bytes.subarray(versionBytes);
 }
 
-/** What a row is about; null for rows that are of no link. @param {string} key */
+/** What a row is about; null for a row of the worker's own. @param {string} key */
 export function subjectOf(key) {
+  if (key === 'o') return { code: allLinks, day: null };
   if (key.startsWith('t')) return { code: key.slice(1), day: null };
   const [, code, day] = /^d(.+)!(\d+)$/.exec(key) ?? [];
   return code === undefined ? null : { code, day: Number(day) };

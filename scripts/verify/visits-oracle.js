@@ -6,6 +6,11 @@ import { copyOf, countVisit, noVisits } from './visit-counts.js';
 import { parseVisit } from './visit-record.js';
 import { createWatermarks } from './watermarks.js';
 
+/** In place of a code: all links of the partition together. */
+export const allLinks = '';
+
+const figureOf = { human: 'nonBots', bot: 'bots', prefetch: 'prefetches' };
+
 /** @typedef {ReturnType<typeof createVisitsOracle>} VisitsOracle */
 
 export function createVisitsOracle() {
@@ -14,10 +19,35 @@ export function createVisitsOracle() {
   /** @type {Map<string, { offset: number, at: number, kind: string }[]>} */
   const later = new Map();
   const watermarks = createWatermarks();
-  const figures = { records: 0, counted: 0, nonBots: 0, bots: 0, prefetches: 0, repeated: 0, gaps: 0, notCountable: 0 };
+  const figures = { records: 0, nonBots: 0, bots: 0, prefetches: 0, repeated: 0, gaps: 0, notCountable: 0 };
   const none = noVisits();
   let streamTimeMs = 0;
   let frozenFrom = Number.POSITIVE_INFINITY;
+
+  /** What becomes of a record: the visit that counts, or null, and the figures that it raises. */
+  function judge({ key, value, producerId, sequence, invalid }) {
+    if (invalid !== undefined) return { visit: null, figures: ['notCountable'] };
+    const verdict = watermarks.judge(producerId, sequence, streamTimeMs);
+    if (verdict === 'repeated') return { visit: null, figures: ['repeated'] };
+    const visit = verdict === 'not believed' ? verdict : parseVisit(key, value);
+    if (typeof visit === 'string') return { visit: null, figures: ['notCountable'] };
+    if (visit.at > streamTimeMs) streamTimeMs = visit.at;
+    watermarks.raise(producerId, sequence, streamTimeMs);
+    const gap = verdict === 'counts after a gap' ? ['gaps'] : [];
+    return { visit, figures: [figureOf[visit.kind], ...gap] };
+  }
+
+  function count(code, { offset, at, kind }) {
+    const counts = links.get(code) ?? noVisits();
+    if (counts.version < 0) links.set(code, counts);
+    countVisit(counts, offset, at, kind);
+  }
+
+  function keep(code, visit) {
+    const visits = later.get(code);
+    if (visits === undefined) later.set(code, [visit]);
+    else visits.push(visit);
+  }
 
   return {
     figures,
@@ -26,36 +56,18 @@ export function createVisitsOracle() {
      * @param {{ offset: number, key: string, value: Buffer, producerId: string, sequence: number, invalid?: string }} record
      */
     take(record) {
-      const frozen = record.offset >= frozenFrom;
-      const note = frozen ? () => {} : (figure) => figures[figure]++;
-      note('records');
-      const refuse = (figure) => {
-        note(figure);
-        return undefined;
-      };
-      if (record.invalid !== undefined) return refuse('notCountable');
-      const verdict = watermarks.judge(record.producerId, record.sequence, streamTimeMs);
-      if (verdict === 'repeated') return refuse('repeated');
-      const visit = verdict === 'not believed' ? verdict : parseVisit(record.key, record.value);
-      if (typeof visit === 'string') return refuse('notCountable');
-      if (verdict === 'counts after a gap') note('gaps');
-      if (visit.at > streamTimeMs) streamTimeMs = visit.at;
-      watermarks.raise(record.producerId, record.sequence, streamTimeMs);
-      note('counted');
-      note({ human: 'nonBots', bot: 'bots', prefetch: 'prefetches' }[visit.kind]);
-      if (frozen) {
-        const visits = later.get(record.key);
-        const kept = { offset: record.offset, ...visit };
-        if (visits === undefined) later.set(record.key, [kept]);
-        else visits.push(kept);
-        return visit.at;
+      const isLater = record.offset >= frozenFrom;
+      const became = judge(record);
+      if (!isLater) {
+        figures.records++;
+        for (const figure of became.figures) figures[figure]++;
       }
-      let counts = links.get(record.key);
-      if (counts === undefined) {
-        counts = noVisits();
-        links.set(record.key, counts);
+      if (became.visit === null) return undefined;
+      const visit = { offset: record.offset, ...became.visit };
+      for (const code of [record.key, allLinks]) {
+        if (isLater) keep(code, visit);
+        else count(code, visit);
       }
-      countVisit(counts, record.offset, visit.at, visit.kind);
       return visit.at;
     },
     /** Visits from this offset on are kept singly. */
@@ -72,6 +84,8 @@ export function createVisitsOracle() {
       return further;
     },
     /** Codes with visits at the frozen position. */
-    codes: () => links.keys(),
+    *codes() {
+      for (const code of links.keys()) if (code !== allLinks) yield code;
+    },
   };
 }
