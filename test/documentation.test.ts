@@ -142,6 +142,7 @@ describe('the documentation', () => {
       streams: () => 0,
       foldCounts: () => ({ folded: 0, duplicates: 0, gaps: 0, deadLetters: 0 }),
       journalFigures: () => ({ writeErrors: 0, lastSyncMs: 0 }),
+      journalBacklog: () => ({ visits: 0, bytes: 0, oldestAgeMs: 0, resent: 0, setAside: 0 }),
     });
     const rendered = [...(await metrics.render()).matchAll(/^# TYPE (tallyhop_\w+)/gm)].map((match) => match[1] ?? '');
     const told = [...section('README.md', '## Operation').matchAll(/`(tallyhop_\w+)/g)].map((match) => match[1] ?? '');

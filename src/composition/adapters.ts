@@ -1,5 +1,6 @@
 /** One opened set of adapters: what a mode gives to the application, whatever the mode. */
 
+import type { Door } from '../http/app-options.ts';
 import type { FoldCounts } from '../http/metrics.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -40,6 +41,10 @@ export interface Adapters {
   onCommit(listener: (durationMs: number) => void): void;
   /** Why changes are no longer taken, or null. */
   problem(): string | null;
+  /** By part that this mode has beside links and statistics: `ok`, or one sentence on what is degraded. */
+  checks(): Readonly<Record<string, string>>;
+  /** What other instances ask, if there are any. */
+  readonly internalDoor: Door | null;
   /** Commits what is folded and closes everything; nothing is lost without it, the next start only takes longer. */
   close(): Promise<void>;
 }

@@ -27,8 +27,8 @@ import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
 const answerSweepIntervalMs = 60 * 60_000;
-/** Larger than usual: fewer files to merge and to map while a million links are loaded. More would make the next start longer. */
-const linkWriteBufferBytes = 16 * 1024 * 1024;
+/** For a store that is filled from nothing: fewer files to merge and to map while a million links are loaded. Later it costs memory. */
+const linkWriteBufferBytes = { first: 8 * 1024 * 1024, later: 4 * 1024 * 1024 };
 /** How often the loading of the link table is told, at the most. */
 const progressIntervalMs = 1_000;
 
@@ -101,7 +101,10 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
     // Last: what the table does in the background from here on would hold up the others.
     const linkStore = join(dataDir, 'stores', 'links');
     const linkTable = await openLinkTable({
-      openStore: () => openLevelStateStore({ folder: linkStore, writeBufferBytes: linkWriteBufferBytes }),
+      openStore() {
+        const writeBufferBytes = existsSync(linkStore) ? linkWriteBufferBytes.later : linkWriteBufferBytes.first;
+        return openLevelStateStore({ folder: linkStore, writeBufferBytes });
+      },
       setStoreAside: async (reason) => {
         const movedTo = await setAsideFolder(linkStore, clock);
         logger.warn({ reason, movedTo }, 'the store of links was set aside, links are folded anew');
@@ -150,6 +153,8 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       },
       onCommit: thread.onCommit,
       problem: () => linkTable.halted(),
+      checks: () => ({}),
+      internalDoor: null,
       close,
     };
   } catch (error) {

@@ -1,31 +1,8 @@
-/**
- * Interactive queries: reads of a task's store at one consistent position. The answer is bytes; whoever knows the topology
- * decodes them. (Kafka Streams' words; KIP-67.)
- */
-import type { KeyRange, StateStore, StoreEntry } from '../ports/state-store.ts';
+/** Answers interactive queries from a task's store. */
+import type { StateStore } from '../ports/state-store.ts';
+import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import { checkpointKey, decodeCheckpoint } from './checkpoint.ts';
 import { payloadOf } from './versioned-rows.ts';
-
-/** Reads of one task's store, all at one position. */
-export interface StoreRequest {
-  readonly partition: number;
-  readonly keys: readonly string[];
-  readonly range?: KeyRange;
-}
-
-export interface StoreAnswer {
-  /** Every record before this offset is in the rows. */
-  readonly nextOffset: number;
-  readonly streamTimeMs: number;
-  /** Rows without their versions, in the order of the keys asked for. */
-  readonly values: readonly (Uint8Array | undefined)[];
-  readonly entries: readonly StoreEntry[];
-}
-
-/** Asks the owner of a task: in this thread, in another one, or on another instance. */
-export interface TaskStoreReader {
-  read(request: StoreRequest): Promise<StoreAnswer>;
-}
 
 /** Answers a request from a store that this thread owns. */
 export async function readTaskStore(store: StateStore, request: StoreRequest): Promise<StoreAnswer> {
