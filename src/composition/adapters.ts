@@ -1,7 +1,7 @@
 /** One opened set of adapters: what a mode gives to the application, whatever the mode. */
 
 import type { Door } from '../http/app-options.ts';
-import type { FoldCounts } from '../http/metrics.ts';
+import type { FoldCounts, JournalBacklog } from '../http/metrics.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
@@ -37,6 +37,8 @@ export interface Adapters {
   foldCounts(): FoldCounts;
   /** Write errors of the journal since the start, and how long its last sync took, ms. */
   journalFigures(): { readonly writeErrors: number; readonly lastSyncMs: number };
+  /** What of the journal is yet to be forwarded; not there where the journal is the log itself. */
+  readonly journalBacklog?: () => JournalBacklog;
   /** Calls `listener` with the duration of each commit of the fold, ms. */
   onCommit(listener: (durationMs: number) => void): void;
   /** Why changes are no longer taken, or null. */

@@ -45,6 +45,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     streams: () => liveTotals.size(),
     foldCounts: () => adapters.foldCounts(),
     journalFigures: () => adapters.journalFigures(),
+    ...(adapters.journalBacklog && { journalBacklog: adapters.journalBacklog }),
   });
   adapters.onCommit((durationMs) => metrics.recordCommit(durationMs));
 
@@ -70,7 +71,8 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
 
   const { internalDoor } = adapters;
   return {
-    door: internalDoor === null ? door : (request, response) => internalDoor(request, response) || door(request, response),
+    door:
+      internalDoor === null ? door : (request, response) => internalDoor(request, response) || door(request, response),
     app: late.listener,
     liveTotals,
     async load() {

@@ -25,7 +25,9 @@ export function createMonotonicStoreReader(
     async read(request) {
       const { partition, keys, range } = request;
       const rows = `${partition} ${keys[0] ?? ''} ${range?.gte ?? range?.gt ?? ''}`;
-      let failure: unknown = new StatisticsUnavailable('the numbers that can be read are older than those shown before');
+      let failure: unknown = new StatisticsUnavailable(
+        'the numbers that can be read are older than those shown before',
+      );
       for (const source of sourcesOf(partition)) {
         let answer: StoreAnswer | null;
         try {

@@ -1,17 +1,19 @@
 /** `maxVisits` is exact: never one more, whatever comes at once, and whatever happens to the program in between. */
+
+import { modeStartTimeoutMs, modes, startProgramIn } from '../support/modes.ts';
 import { botAgent, createProgramClient, eventually } from '../support/program-client.ts';
-import { type RunningProgram, startProgram } from '../support/running-program.ts';
+import type { RunningProgram } from '../support/running-program.ts';
 import { chosenSeed, createSeededRandom } from '../support/seeded-random.ts';
 import { createVisitors, sumOf } from '../support/visitors.ts';
 
-describe('a link with a limit of visits', () => {
+describe.each(modes)('a link with a limit of visits (%s)', (mode) => {
   let program: RunningProgram;
   let user: ReturnType<typeof createProgramClient>;
 
   beforeAll(async () => {
-    program = await startProgram();
+    program = await startProgramIn(mode);
     user = createProgramClient(program);
-  });
+  }, modeStartTimeoutMs);
   afterAll(() => program.dispose());
 
   const statusesOf = async (code: string, requests: number, headers = {}) => {

@@ -4,7 +4,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
@@ -13,7 +16,7 @@ export interface RedisServer {
   readonly url: string;
   /** A plain client for what a stranger or an operator would do; connected. */
   readonly client: Redis;
-  /** SIGKILL, and a new process on the same port, with nothing but what the arguments let it keep. */
+  /** SIGKILL, and a new process on the same port, with nothing but what `SAVE` kept. */
   restart(): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
@@ -27,6 +30,7 @@ const readyTimeoutMs = 10_000;
 
 export async function startRedisServer(args: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'tallyhop-redis-'));
   const client = new Redis({
     port,
     host: '127.0.0.1',
@@ -40,7 +44,7 @@ export async function startRedisServer(args: readonly string[] = []): Promise<Re
 
   async function start(): Promise<void> {
     output = '';
-    const common = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const common = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
     const started = spawn('redis-server', [...common, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     child = started;
     started.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
@@ -82,11 +86,12 @@ export async function startRedisServer(args: readonly string[] = []): Promise<Re
     async dispose() {
       client.disconnect();
       await kill();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -20,6 +20,8 @@ export interface RedisKeys {
   links(partition: number): string;
   /** Text: a link. */
   link(partition: number, code: string): string;
+  /** Text: the salt under which visitors of a UTC day are hashed. */
+  salt(day: number): string;
   readonly progressChannel: string;
   readonly linksChannel: string;
 }
@@ -39,6 +41,7 @@ export function createRedisKeys(prefix = ''): RedisKeys {
     limit: (partition, code) => of(partition, `limit:${code}`),
     links: (partition) => of(partition, 'links'),
     link: (partition, code) => of(partition, `link:${code}`),
+    salt: (day) => of(0, `salt:${day}`),
     progressChannel: `${prefix}tallyhop:progress`,
     linksChannel: `${prefix}tallyhop:links`,
   };
