@@ -112,6 +112,7 @@ export async function openDistributed(config: Config, settings: DistributedConfi
     const { journal } = visitJournal;
     const forwarder = startForwarderThread<KafkaAddress>({
       ...{ folder: journalFolder, journal: visitJournal, shipper: kafka, clock, logger },
+      mayStart: log.isVerified,
     });
     opened.push(async () => {
       const drained = await forwarder.drain(lastForwardMaxMs);
