@@ -58,21 +58,22 @@ end
 --[[ put: rows, scores, then the position.
 KEYS  position, by visits, by last visit, then a hash for each link
 ARGV  1 log  2 generation  3 as of: everything before this offset is in rows that are said to be whole  4 least offset that the
-      position must have  5 new position or ''  6 channel  7 '1': rows of a link that no list knows are all its rows  8 id of a fill
-      9 for each hash: mode (1 byte), ttl in seconds or 0, number of rows (4 bytes each), rows (each: length, key, length, bytes);
+      position must have  5 new position or ''  6 channel  7 id of a fill
+      8 for each hash: mode (1 byte), ttl in seconds or 0, number of rows (4 bytes each), rows (each: length, key, length, bytes);
       then the number of scores, scores (each: length, code, length, visits, length, last visit)
       modes: 0 changed rows; 1 all rows; 2 first, 3 next, 4 last part of all rows
 Reply {'reset', position or ''}: nothing was written, since the position is missing, behind, of another log or generation
       {'ok', position before, 1 when the lists are whole, {places of hashes that are not complete and were left alone}} ]]
 local function put(keys, args)
-  local log, generation, channel, fill, body = args[1], args[2], args[6], args[8], args[9]
+  local log, generation, channel, fill, body = args[1], args[2], args[6], args[7], args[8]
   local current, asOf = positionAt(keys[1]), tonumber(args[3])
   if not current or current.log ~= log or current.generation ~= generation or current.nextOffset < tonumber(args[4]) then
     return { 'reset', current and current.text or '' }
   end
   local isBehind = current.nextOffset > asOf
   local whole = areListsWhole(keys, generation)
-  local trustsNew = args[7] == '1' and whole and not isBehind
+  -- Every link with a row before the position is in the lists. Of one that is not, these are all rows.
+  local knowsNew = whole and not isBehind
   local incomplete, at = {}, 1
   for place = 4, #keys do
     local key, mode, ttl, count = keys[place], nil, nil, nil
@@ -95,7 +96,7 @@ local function put(keys, args)
       end
     else
       local begins = (mode == 1 or mode == 2) and not isBehind
-      if mode == 0 and trustsNew and not score(keys[2], string.match(key, '[^:]*$')) then begins = true end
+      if mode == 0 and knowsNew and not score(keys[2], string.match(key, '[^:]*$')) then begins = true end
       local goesOn = (mode == 3 or mode == 4) and old[2] == fill
       if begins or goesOn then
         if begins then redis.call('DEL', key) end

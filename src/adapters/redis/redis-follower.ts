@@ -645,7 +645,6 @@ class PartitionFollower {
           String(this.redisOffset),
           text,
           keys.progressChannel,
-          this.needsRefill() ? '0' : '1',
           this.fillId,
           encodePutBody(chunk),
         ],
