@@ -20,5 +20,7 @@ export default {
   testTimeout: 30_000,
   // Tests of the running program start processes of their own and wait for them in real time.
   maxWorkers: 2,
+  globalSetup: '<rootDir>/scripts/test-services.js',
+  globalTeardown: '<rootDir>/scripts/test-services-end.js',
   testSequencer: '<rootDir>/scripts/test-order.js',
 };

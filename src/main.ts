@@ -3,7 +3,14 @@ import { openEmbedded } from './composition/embedded.ts';
 import { runProgram } from './composition/lifecycle.ts';
 import { type Config, ConfigError, parseConfig } from './config.ts';
 
-await runProgram(readConfig(), openEmbedded);
+const config = readConfig();
+const { distributed } = config;
+if (distributed === null) await runProgram(config, openEmbedded);
+else {
+  // Its clients would make the start of a single process longer.
+  const { openDistributed } = await import('./composition/distributed.ts');
+  await runProgram(config, (_config, logger) => openDistributed(config, distributed, logger));
+}
 
 function readConfig(): Config {
   try {

@@ -29,6 +29,7 @@ describe('the settings', () => {
       visitRetentionDays: null,
       trustedProxies: { hops: 0 },
       logLevel: 'info',
+      distributed: null,
     });
   });
 
@@ -68,6 +69,7 @@ describe('the settings', () => {
       visitRetentionDays: 30,
       trustedProxies: { cidrs: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'] },
       logLevel: 'debug',
+      distributed: null,
     });
   });
 
@@ -135,11 +137,71 @@ describe('the settings', () => {
     expect(error.problems[0]?.was).toBe(`(not shown, ${secret.length} characters)`);
   });
 
-  it('say that the distributed mode is not there, without the addresses', () => {
-    const error = problemsOf({ KAFKA_BROKERS: 'broker:9092', REDIS_URL: 'redis://:hunter2@cache' });
-    expect(error.problems.map(({ name }) => name)).toEqual(['KAFKA_BROKERS', 'REDIS_URL']);
-    expect(error.message).toContain('the distributed mode is not in this version');
-    expect(error.message).not.toContain('hunter2');
+  describe('of the distributed mode', () => {
+    const distributed = {
+      KAFKA_BROKERS: 'broker-1:9092, broker-2:9092,[::1]:9093',
+      REDIS_URL: 'redis://:hunter2@cache:6379',
+      CODE_SECRET: 'kD93-mQz71-vWp04-xLs58',
+    };
+
+    it('are all there when both addresses are set', () => {
+      expect(parseConfig({ ...distributed, HOST: '10.1.2.3', PORT: '8080' })).toMatchObject({
+        partitions: 16,
+        distributed: {
+          kafka: { brokers: ['broker-1:9092', 'broker-2:9092', '[::1]:9093'], tls: null, sasl: null, topicPrefix: '' },
+          redis: { url: 'redis://:hunter2@cache:6379', username: null, password: null, caFile: null },
+          roles: { web: true, worker: true },
+          advertisedUrl: 'http://10.1.2.3:8080',
+          standbys: 1,
+        },
+      });
+    });
+
+    it('are null without the addresses', () => {
+      expect(parseConfig({}).distributed).toBeNull();
+      expect(parseConfig({ ROLE: 'web', STANDBYS: '2' }).distributed).toBeNull();
+    });
+
+    it.each([
+      ['ROLE', 'worker', { roles: { web: false, worker: true } }],
+      ['ADVERTISED_URL', 'https://one.example:8443', { advertisedUrl: 'https://one.example:8443' }],
+      ['JOURNAL_MAX_BYTES', '10737418240', { journalMaxBytes: 10_737_418_240 }],
+      ['KAFKA_TLS', 'on', { kafka: { tls: { caFile: null, certFile: null, keyFile: null } } }],
+    ])('take %s=%s', (name, value, expected) => {
+      expect(parseConfig({ ...distributed, [name]: value }).distributed).toMatchObject(expected);
+    });
+
+    it('take a user at the brokers', () => {
+      const user = { KAFKA_SASL_MECHANISM: 'scram-sha-512', KAFKA_USERNAME: 'tally', KAFKA_PASSWORD: 'hunter2' };
+      expect(parseConfig({ ...distributed, ...user }).distributed?.kafka.sasl).toEqual({
+        mechanism: 'scram-sha-512',
+        username: 'tally',
+        password: 'hunter2',
+      });
+    });
+
+    it.each([
+      ['REDIS_URL', { REDIS_URL: '' }],
+      ['KAFKA_BROKERS', { KAFKA_BROKERS: '' }],
+      ['KAFKA_BROKERS', { KAFKA_BROKERS: 'broker-1' }],
+      ['KAFKA_BROKERS', { KAFKA_BROKERS: 'broker-1:99999' }],
+      ['REDIS_URL', { REDIS_URL: 'cache:6379' }],
+      ['CODE_SECRET', { CODE_SECRET: undefined }],
+      ['ROLE', { ROLE: 'reader' }],
+      ['ADVERTISED_URL', { ADVERTISED_URL: 'one.example:8080' }],
+      ['STANDBYS', { STANDBYS: '9' }],
+      ['KAFKA_TLS', { KAFKA_CA_FILE: '/ca.pem' }],
+      ['KAFKA_KEY_FILE', { KAFKA_TLS: 'on', KAFKA_CERT_FILE: '/cert.pem' }],
+      ['KAFKA_CERT_FILE', { KAFKA_TLS: 'on', KAFKA_KEY_FILE: '/key.pem' }],
+      ['KAFKA_USERNAME', { KAFKA_SASL_MECHANISM: 'plain', KAFKA_PASSWORD: 'hunter2' }],
+      ['KAFKA_PASSWORD', { KAFKA_SASL_MECHANISM: 'plain', KAFKA_USERNAME: 'tally' }],
+      ['KAFKA_SASL_MECHANISM', { KAFKA_USERNAME: 'tally', KAFKA_PASSWORD: 'hunter2' }],
+      ['TOPIC_PREFIX', { TOPIC_PREFIX: 'a b' }],
+    ])('are refused by the name of %s: %j', (name, changes) => {
+      const error = problemsOf({ ...distributed, ...changes });
+      expect(error.problems.map((problem) => problem.name)).toEqual([name]);
+      expect(error.message).not.toContain('hunter2');
+    });
   });
 
   it('do not show the password of an origin', () => {

@@ -37,7 +37,7 @@ export function createCreateLink(
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {
         let outcome = submission.outcomeOf(context, attempt);
         if (outcome === undefined) {
-          const place = await placeFor(input);
+          const place = await placeFor(input, `${context.commandId}\0${attempt}`);
           if (isRefusal(place)) return place;
           if ('existing' in place) return { link: place.existing, created: false };
           outcome = await submission.submit(place.code, place.fact, 0, context, attempt);
@@ -48,7 +48,7 @@ export function createCreateLink(
       return { refusal: 'lost-race', code: lastCode };
     });
 
-  async function placeFor(input: NewLink): Promise<Place | Refusal> {
+  async function placeFor(input: NewLink, tryId: string): Promise<Place | Refusal> {
     if (input.alias !== null) {
       const link = linkTable.find(input.alias);
       if (link !== undefined && link.url === input.url && (await isActive(link))) return { existing: link };
@@ -62,7 +62,7 @@ export function createCreateLink(
         if (link.kind === 'own' && link.url === input.url && (await isActive(link))) return { existing: link };
       }
     }
-    return placeAt(undefined, freeRandomCode(), 'random', input);
+    return placeAt(undefined, freeRandomCode(tryId), 'random', input);
   }
 
   function placeAt(existing: Link | undefined, code: string, kind: LinkKind, input: NewLink): Place | Refusal {
@@ -75,9 +75,15 @@ export function createCreateLink(
     return link.maxVisits === null || !(await isExhausted(link));
   }
 
-  function freeRandomCode(): string {
+  /**
+   * The same for the same try of a command: when it is not known whether its event was written, another instance too repeats
+   * it with the same code, and the fold drops the second.
+   */
+  function freeRandomCode(tryId: string): string {
     for (let tried = 0; tried < randomCodesMax; tried++) {
-      const code = random.code(codeLength);
+      let blocks = 0;
+      const bytes = (count: number) => codeHmac(`random code\0${tryId}\0${tried}\0${blocks++}`).subarray(0, count);
+      const code = random.code(codeLength, bytes);
       if (!isReserved(code) && linkTable.find(code) === undefined) return code;
     }
     throw new Error(`${randomCodesMax} random codes in a row were taken`);

@@ -3,10 +3,13 @@
  * request is refused that a load balancer could still send.
  */
 import { createPinoLogger } from '../adapters/system/pino-logger.ts';
+import { systemRandom } from '../adapters/system/system-random.ts';
 import type { Config } from '../config.ts';
+import { createHttpServer } from '../http/http-server.ts';
+import { createStartingGate } from '../http/starting-gate.ts';
 import type { LogFields, Logger } from '../ports/logger.ts';
 import type { Adapters } from './adapters.ts';
-import { createWeb } from './web.ts';
+import { createWeb, type Web } from './web.ts';
 
 export interface RunningProgram {
   readonly port: number;
@@ -50,24 +53,42 @@ export async function runProgram(config: Config, open: OpenAdapters): Promise<vo
 
 export type OpenAdapters = (config: Config, logger: Logger) => Promise<Adapters>;
 
+/**
+ * Opens the adapters and answers requests. One process without services listens when it can answer, within half a second; an
+ * instance among many may have to wait for its log, and tells so meanwhile.
+ */
 export async function startProgram(config: Config, logger: Logger, open: OpenAdapters): Promise<RunningProgram> {
-  const adapters = await open(config, logger);
   let draining = false;
   let endDraining = (): void => undefined;
   let stopped: Promise<void> | null = null;
+  let web: Web | null = null;
 
-  const web = createWeb(config, adapters, () => draining);
-  const port = await web.server.listen(config.port, config.host).catch(async (error: unknown) => {
-    await adapters.close();
+  const gate = createStartingGate(config.baseUrl);
+  const server = createHttpServer({
+    ...{ app: gate.app, door: gate.door, baseUrl: config.baseUrl, random: systemRandom },
+    liveTotals: { close: () => web?.liveTotals.close() },
+  });
+  const listensFirst = config.distributed !== null;
+  let port = listensFirst ? await server.listen(config.port, config.host) : 0;
+  const adapters = await open(config, logger).catch(async (error: unknown) => {
+    if (listensFirst) await server.close();
     throw error;
   });
+  web = createWeb(config, adapters, () => draining);
+  gate.open(web.door, web.app);
+  if (!listensFirst) {
+    port = await server.listen(config.port, config.host).catch(async (error: unknown) => {
+      await adapters.close();
+      throw error;
+    });
+  }
   const loaded = web.load().then(() => {
     logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
   });
 
   async function stopOnce(): Promise<void> {
     draining = true;
-    web.server.drain();
+    server.drain();
     logger.info({ drainMs: config.drainMs }, 'draining');
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, config.drainMs);
@@ -77,7 +98,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
       };
     });
     await loaded;
-    await web.server.close();
+    await server.close();
     await adapters.journal.flush();
     await adapters.close();
   }

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, Logger } from '../ports/logger.ts';
 import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
-import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/store-reader.ts';
+import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/task-stores.ts';
 import { noCounts, type TaskCounts } from '../worker/checkpoint.ts';
 import type { TaskStatus } from '../worker/task.ts';
 import { LagMarks } from './lag-marks.ts';

@@ -1,6 +1,6 @@
 /** What the main thread and the statistics thread say to each other. Structured-clone values only. */
 import type { LogFields } from '../ports/logger.ts';
-import type { StoreAnswer, StoreRequest } from '../ports/store-reader.ts';
+import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import type { TaskStatus } from '../worker/task.ts';
 
 export type ToStatisticsThread =

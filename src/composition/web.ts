@@ -1,22 +1,26 @@
-/** The web role: the server and the redirect door over the adapters, and the Express application, loaded when they are there. */
+/** The web role: the redirect door over the adapters, and the Express application, loaded when they are there. */
+import type { RequestListener } from 'node:http';
 import type { Config } from '../config.ts';
 import { isReserved } from '../domain/short-code.ts';
+import type { Door } from '../http/app-options.ts';
 import { createClientAddress } from '../http/client-address.ts';
 import { createClientLimiter } from '../http/client-limiter.ts';
 import { createOwnOrigins } from '../http/host-check.ts';
-import { createHttpServer, type HttpServer } from '../http/http-server.ts';
 import { createLateApplication } from '../http/late-application.ts';
-import { createLiveTotals } from '../http/live-totals.ts';
+import { createLiveTotals, type LiveTotals } from '../http/live-totals.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { createRedirectDoor } from '../http/redirect-door.ts';
 import { createRedirectMisses } from '../http/redirect-misses.ts';
 import { createVisitDescription } from '../http/visit-description.ts';
-import { createVisitLimits } from '../projections/visit-limits.ts';
 import { encodeVisit } from '../serde/visit.ts';
 import type { Adapters } from './adapters.ts';
 
 export interface Web {
-  readonly server: HttpServer;
+  /** Redirects, and what other instances ask. */
+  readonly door: Door;
+  /** The Express application; before {@link load}, what waits for it. */
+  readonly app: RequestListener;
+  readonly liveTotals: LiveTotals;
   /**
    * Loads what the first visit needs, then the Express application; requests for it wait until then. Call it once the server
    * listens.
@@ -26,7 +30,7 @@ export interface Web {
 
 /** @param isDraining true from the moment a stop was asked for */
 export function createWeb(config: Config, adapters: Adapters, isDraining: () => boolean): Web {
-  const { log, journal, linkTable, statistics, clock, random, logger } = adapters;
+  const { log, journal, linkTable, statistics, clock, logger } = adapters;
   const { isOwnHost } = createOwnOrigins(config);
   const clientAddress = createClientAddress(config.trustedProxies);
   const description = createVisitDescription(adapters.salt);
@@ -41,6 +45,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     streams: () => liveTotals.size(),
     foldCounts: () => adapters.foldCounts(),
     journalFigures: () => adapters.journalFigures(),
+    ...(adapters.journalBacklog && { journalBacklog: adapters.journalBacklog }),
   });
   adapters.onCommit((durationMs) => metrics.recordCommit(durationMs));
 
@@ -48,15 +53,9 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
   const misses = createRedirectMisses(() => late.listener);
   const door = createRedirectDoor({
     linkTable,
+    barrier: adapters.barrier,
     journal,
-    limits: createVisitLimits({
-      statistics,
-      async visitsEnd(partition) {
-        await journal.flush();
-        return adapters.visitsEnd(partition);
-      },
-      partitionOf: log.partitionOf,
-    }),
+    limits: adapters.limits,
     description,
     encodeVisit,
     clientAddress,
@@ -70,9 +69,12 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     observe: metrics.recordRedirect,
   });
 
-  const server = createHttpServer({ app: late.listener, door, baseUrl: config.baseUrl, random, liveTotals });
+  const { internalDoor } = adapters;
   return {
-    server,
+    door:
+      internalDoor === null ? door : (request, response) => internalDoor(request, response) || door(request, response),
+    app: late.listener,
+    liveTotals,
     async load() {
       description.warmUp();
       const { createWebApplication } = await import('./web-application.ts');

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { LinkPatch, NewLink } from '../domain/link-input.ts';
 import type { FieldError, Refusal } from '../domain/refusal.ts';
+import type { LinkBarrier } from '../ports/link-barrier.ts';
 import type { RebuildProgress } from '../ports/statistics-read-model.ts';
 import type { Application } from './application.ts';
 import type { JsonObject } from './json-body.ts';
@@ -14,6 +15,8 @@ import type { ProblemError } from './problem.ts';
 export interface AppOptions extends CreationLimit {
   readonly application: Application;
   readonly parse: InputParsers;
+  /** Passed before a code is called unknown. */
+  readonly barrier: LinkBarrier;
   readonly metrics: Metrics;
   readonly liveTotals: LiveTotals;
   /** Origin of short links and of every URI we write, without a trailing slash. */

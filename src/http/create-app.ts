@@ -3,6 +3,7 @@
  * In production the door has taken its requests before they come here.
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { isReserved } from '../domain/short-code.ts';
 import { sendAnswer } from './answer.ts';
 import { historyRoutes } from './api/history.ts';
 import { linkActionRoutes } from './api/link-actions.ts';
@@ -42,6 +43,7 @@ export function createApp(options: AppOptions): Express {
   app.use(hostCheck(origins));
   app.use(originCheck(origins));
   app.use(refuseMiss(options));
+  app.use(passBarrier(options));
   registerRoutes(app, apiRoutes(options));
   if (options.pages) app.use(options.pages);
   registerRoutes(app, [codeRoute(options)]);
@@ -95,6 +97,23 @@ function refuseMiss({ problemOfMiss }: AppOptions) {
   return (request: Request, _response: Response, next: NextFunction): void => {
     const problem = problemOfMiss?.(request);
     if (problem) throw problem;
+    next();
+  };
+}
+
+/** Paths that name a link. */
+const pathOfLink = /^\/(?:api\/(?:links|aliases)\/|links\/|stats\/)?(?<code>[A-Za-z0-9_-]{1,64})(?:\/|\+|%2[Bb]|$)/;
+
+/** A code that another instance has just made is in the table before a route looks for it. */
+function passBarrier({ application, barrier }: AppOptions) {
+  return async (request: Request, _response: Response, next: NextFunction): Promise<void> => {
+    const code = pathOfLink.exec(request.path)?.groups?.['code'];
+    if (code !== undefined && !isReserved(code) && application.linkTable.find(code) === undefined) {
+      await barrier.pass(code)?.catch(() => {
+        const headers = { 'Retry-After': '1' };
+        throw new ProblemError('store-unavailable', 'Whether there is such a link cannot be known now.', { headers });
+      });
+    }
     next();
   };
 }

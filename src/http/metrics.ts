@@ -37,6 +37,20 @@ export interface MetricSources {
   streams(): number;
   foldCounts(): FoldCounts;
   journalFigures(): { readonly writeErrors: number; readonly lastSyncMs: number };
+  /** What of the journal is yet to be forwarded; not there where the journal is the log itself. */
+  readonly journalBacklog?: () => JournalBacklog;
+}
+
+/** Visits that are journaled and not yet in the shared log. */
+export interface JournalBacklog {
+  readonly visits: number;
+  /** About so much of the disk. */
+  readonly bytes: number;
+  readonly oldestAgeMs: number;
+  /** Visits of repeated attempts since the start. */
+  readonly resent: number;
+  /** Visits that were too old to be forwarded, since the start. */
+  readonly setAside: number;
 }
 
 /** What became of the visits of the log: each was folded, known already, or could never be folded. */
@@ -185,6 +199,28 @@ async function createRegistry(
   });
   gauge('tallyhop_journal_visits', 'Visits taken and not yet written.', () => sources.journalDepth().visits);
   gauge('tallyhop_journal_bytes', 'Bytes of visits taken and not yet written.', () => sources.journalDepth().bytes);
+  const { journalBacklog } = sources;
+  if (journalBacklog !== undefined) {
+    gauge('tallyhop_journal_backlog_visits', 'Visits journaled and not yet forwarded.', () => journalBacklog().visits);
+    gauge('tallyhop_journal_backlog_bytes', 'Bytes of visits not yet forwarded.', () => journalBacklog().bytes);
+    gauge(
+      'tallyhop_journal_backlog_seconds',
+      'Age of the oldest visit that is not yet forwarded.',
+      () => journalBacklog().oldestAgeMs / 1000,
+    );
+    new Counter({
+      name: 'tallyhop_journal_resent_total',
+      help: 'Visits that were sent again after an answer was lost or refused.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journalBacklog().resent);
+      },
+    });
+    gauge('tallyhop_journal_set_aside_visits', 'Visits set aside since the start: too old to be forwarded.', () => {
+      return journalBacklog().setAside;
+    });
+  }
   gauge('tallyhop_links', 'Links in the table, deleted ones included.', sources.links);
   gauge('tallyhop_streams', 'Open live streams.', sources.streams);
   return registry;

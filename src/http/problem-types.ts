@@ -145,7 +145,7 @@ export const problemTypes = {
   'store-unavailable': {
     status: 503,
     title: 'What was asked for cannot be read now',
-    help: 'A store was found damaged. Nothing is lost: it is folded anew from the log when the program starts again.',
+    help: 'The links are not loaded yet, the log cannot be asked whether there is such a link, or a store was found damaged. Nothing is lost: try again after Retry-After seconds; a damaged store is folded anew from the log when the program starts again.',
   },
   'statistics-rebuilding': {
     status: 503,

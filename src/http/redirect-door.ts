@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Link } from '../domain/link.ts';
 import type { Visit } from '../domain/visit.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { LinkBarrier } from '../ports/link-barrier.ts';
 import type { LinkTable } from '../ports/link-table.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VisitJournal } from '../ports/visit-journal.ts';
@@ -17,6 +18,8 @@ import type { VisitDescription } from './visit-description.ts';
 
 export interface RedirectDoorDeps {
   readonly linkTable: Pick<LinkTable, 'find'>;
+  /** Passed before a code is called unknown. */
+  readonly barrier: LinkBarrier;
   readonly journal: Pick<VisitJournal, 'append' | 'producerId'>;
   readonly limits: VisitLimits;
   readonly description: Pick<VisitDescription, 'classOf' | 'describe'>;
@@ -74,7 +77,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     if (!isOwnHost(target === null ? request.headers.host : target.host)) {
       miss(request, response, startMs, 'misdirected', undefined);
     } else {
-      answer(request, response, startMs, path, 0);
+      answer(request, response, startMs, path, 0, false);
     }
     return true;
   }
@@ -85,6 +88,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     startMs: number,
     path: RedirectPath,
     seedAttempts: number,
+    barrierPassed: boolean,
   ): void {
     const nowMs = clock.nowMs();
     let link: Link | undefined;
@@ -94,6 +98,13 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
       warnOfReading(error, startMs);
       miss(request, response, startMs, 'unavailable', undefined, 1);
       return;
+    }
+    if (link === undefined && !barrierPassed) {
+      const passing = deps.barrier.pass(path.code);
+      if (passing !== null) {
+        passAndAnswer(passing, request, response, startMs, path, seedAttempts);
+        return;
+      }
     }
     const gone = link === undefined ? 'not-found' : whyGone(link, nowMs);
     if (link === undefined || gone !== null) {
@@ -145,6 +156,24 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     });
   }
 
+  /** A link made on another instance a moment ago is in the table afterwards. */
+  function passAndAnswer(
+    passing: Promise<void>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    startMs: number,
+    path: RedirectPath,
+    seedAttempts: number,
+  ): void {
+    passing.then(
+      () => answer(request, response, startMs, path, seedAttempts, true),
+      (error: unknown) => {
+        warnOfReading(error, startMs);
+        miss(request, response, startMs, 'unavailable', undefined, 1);
+      },
+    );
+  }
+
   /** Everything is decided anew afterwards: the link may have changed while its number was asked for. */
   function seedAndAnswer(
     request: IncomingMessage,
@@ -160,7 +189,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
       return;
     }
     seed().then(
-      () => answer(request, response, startMs, path, seedAttempts + 1),
+      () => answer(request, response, startMs, path, seedAttempts + 1, false),
       (error: unknown) => {
         if (startMs - seedWarningMs >= warningEveryMs) {
           seedWarningMs = startMs;
@@ -171,7 +200,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     );
   }
 
-  /** A damaged or failing disk: whether the code has a link cannot be told, so the answer is neither a 404 nor a crash. */
+  /** A damaged or failing disk, a log that cannot be asked: whether the code has a link cannot be told, so the answer is neither a 404 nor a crash. */
   function warnOfReading(error: unknown, nowMs: number): void {
     if (nowMs - readingWarningMs < warningEveryMs) return;
     readingWarningMs = nowMs;

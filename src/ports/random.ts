@@ -4,6 +4,6 @@ export interface Random {
   bytes(size: number): Uint8Array;
   /** A time-ordered unique id (UUID version 7, RFC 9562), lower case. */
   id(): string;
-  /** A random short code: `size` characters of base62. */
-  code(size: number): string;
+  /** A random short code: `size` characters of base62, made of `bytes` when they are given: the same bytes give the same code. */
+  code(size: number, bytes?: (count: number) => Uint8Array): string;
 }

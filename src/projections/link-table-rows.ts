@@ -6,10 +6,11 @@ import { hash } from 'node:crypto';
 import { tagKey } from '../domain/link-input.ts';
 import type { CommandOutcome, FoldedEvent, TagCount } from '../ports/link-table.ts';
 import { decodeLinkEvent } from '../serde/link-event.ts';
+import { packId } from '../serde/packed-id.ts';
 import { asBuffer } from '../worker/versioned-rows.ts';
 
 /** Raise it when a row's form or the fold changes: stores of another version are set aside and folded anew. */
-export const linkTableSchema = 2;
+export const linkTableSchema = 3;
 
 export const checkpointKey = '!checkpoint';
 
@@ -43,8 +44,8 @@ export const outcomePrefix = 'k/';
 export const outcomeBucketPrefix = (bucket: number): string => `${outcomePrefix}${String(bucket).padStart(9, '0')}/`;
 export function outcomeKey(bucket: number, commandId: string): string {
   // Ids of our own are short ASCII; whatever else one may be, the key stays legal.
-  const id = /^[!-~]{1,200}$/.test(commandId) ? commandId : `#${digest(commandId)}`;
-  return outcomeBucketPrefix(bucket) + id;
+  const id = packId(commandId);
+  return outcomeBucketPrefix(bucket) + (/^[!-~]{1,200}$/.test(id) ? id : `#${digest(commandId)}`);
 }
 
 /** Behind every key that begins with `prefix`, as keys continue with characters below `~`. */

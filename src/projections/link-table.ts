@@ -51,8 +51,9 @@ export interface LinkTableOptions {
 
 export interface OpenLinkTable extends LinkTable, LinkIndexes {
   /**
-   * Folds up to what the log held when it was called, then goes on in the background. Call it once, before the table is
-   * used. Throws {@link LinksTopicParked} when a record cannot be understood, {@link LogDamaged} as the reader does.
+   * Folds up to what the log held when it was called, then goes on in the background. While the log is away, what the store
+   * holds is taken for all there is; without any, it throws {@link LogUnavailable}: call it again later. Once it has resolved
+   * the table may be used. Throws {@link LinksTopicParked} when a record cannot be understood, {@link LogDamaged} as the reader does.
    */
   load(onProgress?: (progress: LoadProgress) => void): Promise<void>;
   /** All records before this offset are folded. */
@@ -97,6 +98,14 @@ const scanEntriesPerRead = 1000;
 const recordsPerTurnMax = 200;
 const applyWaitersMax = 100_000;
 
+/** Records that a log keeps for itself; no code begins so. */
+const logsOwnKeyPrefix = '!';
+
+/** Nobody of ours wrote it, so no link is wrong without it. One that bears our identity and does not check parks the partition. */
+function isStrangers(record: LogRecord): boolean {
+  return record.invalid !== undefined && record.producerId === '';
+}
+
 interface Partition {
   readonly index: number;
   readonly reader: LogReader;
@@ -121,10 +130,21 @@ export async function checkLinkStore(store: StateStore, log: EventLog): Promise<
   const count = log.partitions('links');
   if (checkpoint.partitions.length !== count) return `it has ${checkpoint.partitions.length} partitions, not ${count}`;
   for (const [index, { nextOffset }] of checkpoint.partitions.entries()) {
-    const endOffset = await log.endOffset('links', index);
-    if (nextOffset > endOffset) return `it stands at offset ${nextOffset} of a log that ends at ${endOffset}`;
+    const endOffset = await endWhenKnown(log, index);
+    if (endOffset !== null && nextOffset > endOffset)
+      return `it stands at offset ${nextOffset} of a log that ends at ${endOffset}`;
   }
   return null;
+}
+
+/** Null while the log is away: then a store that stands behind its end is found out by the first read. */
+async function endWhenKnown(log: EventLog, partition: number): Promise<number | null> {
+  try {
+    return await log.endOffset('links', partition);
+  } catch (error) {
+    if (error instanceof LogUnavailable) return null;
+    throw error;
+  }
 }
 
 /**
@@ -159,8 +179,17 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
   }
 
   function foldRecord(partition: number, record: LogRecord): void {
+    if (record.key.startsWith(logsOwnKeyPrefix) || isStrangers(record)) {
+      if (record.invalid !== undefined) {
+        const { offset, invalid } = record;
+        logger.warn({ partition, offset, reason: invalid }, 'a record of links is none of ours and is passed over');
+      }
+      fold.pass(partition);
+      return;
+    }
     let event: LinkEvent;
     try {
+      if (record.invalid !== undefined) throw new Error(record.invalid);
       event = decodeLinkEvent(record.value);
       if (event.code !== record.key) throw new Error(`its key is "${record.key}" and its code "${event.code}"`);
     } catch (error) {
@@ -208,8 +237,16 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     beginCommit().catch(() => undefined);
   }
 
+  async function endToLoad(partition: number): Promise<number> {
+    const endOffset = await endWhenKnown(log, partition);
+    if (endOffset !== null) return endOffset;
+    if (store.getSync(checkpointKey) === undefined)
+      throw new LogUnavailable('the log is away and no link is known yet');
+    return fold.nextOffset(partition);
+  }
+
   async function loadOnce(onProgress: (progress: LoadProgress) => void): Promise<void> {
-    const ends = await Promise.all(partitions.map(({ index }) => log.endOffset('links', index)));
+    const ends = await Promise.all(partitions.map(({ index }) => endToLoad(index)));
     const eventsTotal = ends.reduce((sum, end, index) => sum + Math.max(0, end - fold.nextOffset(index)), 0);
     let eventsDone = 0;
     onProgress({ fraction: eventsTotal === 0 ? 1 : 0, eventsDone, eventsTotal });

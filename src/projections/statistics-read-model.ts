@@ -14,7 +14,7 @@ import {
   StatisticsRebuilding,
   StatisticsUnavailable,
 } from '../ports/statistics-read-model.ts';
-import type { StoreAnswer, TaskStoreReader } from '../ports/store-reader.ts';
+import type { StoreAnswer, TaskStoreReader } from '../ports/task-stores.ts';
 import { asBuffer } from '../worker/versioned-rows.ts';
 import { dayStatisticsOf } from './day-row.ts';
 import { totalsOfRow, totalsRowCodec } from './totals-row.ts';
@@ -27,6 +27,10 @@ export interface StatisticsReadModelOptions {
   readonly clock: Clock;
   /** Where the fold stands, as told by the worker last. */
   readonly progress: () => StatisticsProgress;
+  /** The same, asked of whoever knows it best now; by default what was told last. */
+  readonly progressNow?: () => Promise<StatisticsProgress>;
+  /** Links in the order of their numbers, where somebody keeps it; by default nobody does. */
+  readonly highest?: StatisticsReadModel['highest'];
   readonly onProgress: (listener: (progress: StatisticsProgress) => void) => () => void;
 }
 
@@ -143,7 +147,9 @@ export function createStatisticsReadModel(options: StatisticsReadModelOptions): 
       }
       return everyTotal.totals;
     },
+    highest: options.highest ?? (async () => null),
     progress: options.progress,
+    progressNow: options.progressNow ?? (async () => options.progress()),
     onProgress: options.onProgress,
     reached(partition, nextOffset, timeoutMs) {
       return new Promise((resolve, reject) => {

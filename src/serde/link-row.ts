@@ -3,6 +3,7 @@
  * row of a link that was never changed is its creation too: it says what the event said beside the link.
  */
 import type { Link, LinkEvent, LinkKind } from '../domain/link.ts';
+import { packId, unpackId } from './packed-id.ts';
 
 /** What a creation says that is not in the link it makes. */
 export type CreationEnvelope = Pick<LinkEvent, 'id' | 'by' | 'commandId'>;
@@ -23,10 +24,10 @@ type LinkMembers = [
 ];
 type Row = [...LinkMembers, ...([id: string, by: string, commandId: string] | [])];
 
-/** The row of a link that `creation` made and nothing changed since. About 200 bytes for a usual link. */
+/** The row of a link that `creation` made and nothing changed since. About 180 bytes for a usual link. */
 export function encodeCreatedLinkRow(link: Link, { id, by, commandId }: CreationEnvelope): string {
   const row: unknown[] = membersOf(link);
-  row.push(id, by, commandId);
+  row.push(packId(id), by, packId(commandId));
   return JSON.stringify(row);
 }
 
@@ -83,5 +84,8 @@ export function decodeCreation(text: string): LinkEvent | undefined {
   if (row.length !== 15) return undefined;
   const [code, url, , kind, at, , expiresAt, maxVisits, tags, note, , , id, by, commandId] = row;
   const facts = { kind, url, expiresAt, maxVisits, tags, note };
-  return { id, code, at, by, commandId, expectedVersion: 0, type: 'LinkCreated', ...facts };
+  return {
+    ...{ id: unpackId(id), code, at, by, commandId: unpackId(commandId) },
+    ...{ expectedVersion: 0, type: 'LinkCreated', ...facts },
+  };
 }

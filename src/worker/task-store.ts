@@ -1,9 +1,10 @@
-/** Answers interactive queries (`src/ports/store-reader.ts`) from a store that this thread owns. */
+/** Answers interactive queries from a task's store. */
 import type { StateStore } from '../ports/state-store.ts';
-import type { StoreAnswer, StoreRequest } from '../ports/store-reader.ts';
+import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import { checkpointKey, decodeCheckpoint } from './checkpoint.ts';
 import { payloadOf } from './versioned-rows.ts';
 
+/** Answers a request from a store that this thread owns. */
 export async function readTaskStore(store: StateStore, request: StoreRequest): Promise<StoreAnswer> {
   const snapshot = store.snapshot();
   try {

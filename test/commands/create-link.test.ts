@@ -252,6 +252,19 @@ describe('a log that takes no records', () => {
     expect(bench.log.size).toBe(1);
   });
 
+  it('is repeated with the same random code, on whatever instance, and another command gets another', async () => {
+    const bench = createCommandBench();
+    const context = bench.context();
+    bench.log.plan.push('fails-unwritten');
+    await expect(bench.createLink(aNewLink({ unique: true }), context)).rejects.toThrow(LogUnavailable);
+    await bench.anotherInstance().createLink(aNewLink({ unique: true }), context);
+    await bench.createLink(aNewLink({ unique: true }), bench.context());
+    const [first, repeated, other] = bench.codeSeeds;
+    expect(bench.codeSeeds).toHaveLength(3);
+    expect(repeated).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
   it('does not hold up the next command of the same id', async () => {
     const bench = createCommandBench();
     const context = bench.context();

@@ -46,6 +46,8 @@ class World {
     seed: () => Promise.resolve(),
     giveBack: () => {},
   };
+  /** What happens before a code is called unknown. */
+  passBarrier: ((code: string) => Promise<void>) | null = null;
   journalError: Error | null = null;
   readError: Error | null = null;
   /** Holds the callbacks of the journal back until it is called. */
@@ -71,6 +73,7 @@ class World {
           return this.links.get(code);
         },
       },
+      barrier: { pass: (code) => this.passBarrier?.(code) ?? null },
       journal: { producerId: 'producer', append: (code, value, done) => this.append(code, value, done) },
       limits: {
         take: (code, max) => this.limits.take(code, max),
@@ -190,6 +193,29 @@ describe('the redirect door', () => {
     });
     expect(world.visits()).toMatchObject([{ code: 'abc1234', at: nowMs, linkVersion: 1, class: 'human' }]);
     expect(world.outcomes).toEqual(['redirected']);
+  });
+
+  it('sees a link that another instance made a moment ago before it calls a code unknown', async () => {
+    world.passBarrier = async (code) => void world.links.set(code, linkTo('https://example.org/new', { code }));
+    expect((await world.get('/new1234')).headers.get('location')).toBe('https://example.org/new');
+    expect(world.visits()).toMatchObject([{ code: 'new1234' }]);
+  });
+
+  it('answers 404 when the link is not there behind the barrier either, and asks once', async () => {
+    let asked = 0;
+    world.passBarrier = async () => void asked++;
+    expect((await world.get('/new1234')).status).toBe(404);
+    expect(asked).toBe(1);
+    expect((await world.get('/abc1234')).status).toBe(302);
+    expect(asked).toBe(1);
+  });
+
+  it('answers 503 and never 404 when it cannot be learned whether there is a link', async () => {
+    world.passBarrier = () => Promise.reject(new Error('the log is away'));
+    const answer = await world.get('/new1234');
+    expect(answer.status).toBe(503);
+    expect(world.outcomes).toEqual(['unavailable']);
+    expect(world.warnings).toHaveLength(1);
   });
 
   it('writes nothing to the socket before the journal has the visit', async () => {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-store.ts';
 import { evolve, type Link, type LinkEvent, type LinkFact } from '../../src/domain/link.ts';
@@ -200,6 +201,21 @@ describe('the link table', () => {
     expect((await world.table().history('one', -1, 9)).length).toBe(2);
   });
 
+  it('answers from its store while the log is away, and without a store says that it cannot', async () => {
+    await world.create('one');
+    await world.restart();
+    const { endOffset } = world.log;
+    const away = jest.spyOn(world.log, 'endOffset').mockRejectedValue(new LogUnavailable('away'));
+    await world.restart();
+    expect(world.table().find('one')?.version).toBe(1);
+    const log = Object.assign(createFakeEventLog(1), { endOffset: world.log.endOffset });
+    await expect(openLinkTableWorld({ log })).rejects.toThrow(LogUnavailable);
+    away.mockRestore();
+    expect(world.log.endOffset).toBe(endOffset);
+    await world.create('two');
+    expect(world.table().find('two')?.version).toBe(1);
+  });
+
   it('sets a store of another log, one ahead of the log and one without a checkpoint aside, and folds anew', async () => {
     await world.create('one');
     await world.restart();
@@ -240,6 +256,57 @@ describe('the link table', () => {
     });
     await expect(table.load()).rejects.toThrow(LinksTopicParked);
     await expect(table.load()).rejects.toThrow(/partition 0 of links is parked at offset 1/);
+    await table.close();
+  });
+
+  it('passes over what the log keeps for itself, also when it is all there is, and folds what stands behind it', async () => {
+    await world.log.append('links', 0, [{ key: '!log', value: Buffer.from('{"logId":"log-1"}') }]);
+    await world.restart();
+    expect(world.table().nextOffset(0)).toBe(1);
+    expect(world.table().size()).toBe(0);
+    expect(await world.create('abc')).toBe(1);
+    expect(world.table().find('abc')).toMatchObject({ ordinal: 2 });
+  });
+
+  it.each([
+    ['passes over a record that no producer of ours wrote', '', undefined],
+    ['stops at a record of ours whose bytes are not what was written', 'producer', /parked at offset 0: the reason/],
+  ])('%s', async (_, producerId, refusal) => {
+    const log = createFakeEventLog();
+    await log.append('links', 0, [{ key: 'abc', value: Buffer.from('anything') }]);
+    const withInvalid = {
+      ...log,
+      reader: async (topic: 'links' | 'visits', partition: number) => {
+        const reader = await log.reader(topic, partition);
+        return {
+          ...reader,
+          read: async (nextOffset: number, maxBytes: number) =>
+            (await reader.read(nextOffset, maxBytes)).map((record) => ({
+              ...record,
+              producerId,
+              invalid: 'the reason',
+            })),
+        };
+      },
+    };
+    const logger = createQuietLogger();
+    const table = await openLinkTable({
+      openStore: async () => createMemoryStateStore(),
+      setStoreAside: async () => undefined,
+      log: withInvalid,
+      logger,
+      clock: { nowMs: () => 0, monotonicMs: () => 0 },
+    });
+    if (refusal === undefined) {
+      await table.load();
+      expect(table.nextOffset(0)).toBe(1);
+      expect(logger.lines).toContainEqual(
+        expect.objectContaining({ level: 'warn', fields: { partition: 0, offset: 0, reason: 'the reason' } }),
+      );
+    } else {
+      await expect(table.load()).rejects.toThrow(refusal);
+      expect(table.nextOffset(0)).toBe(0);
+    }
     await table.close();
   });
 

@@ -136,7 +136,7 @@ describe('a start', () => {
     ['RATE_LIMIT', 'none'],
     ['VISIT_FSYNC', 'sometimes'],
     ['TRUSTED_PROXIES', 'true'],
-    ['KAFKA_BROKERS', 'localhost:9092'],
+    ['KAFKA_BROKERS', 'localhost'],
     ['SHUTDOWN_TIMEOUT_MS', '1000'],
   ])('with %s=%s is refused by the name of the setting', async (name, value) => {
     const refused = await runRefusedProgram({ dataDir, env: { [name]: value } });

@@ -19,6 +19,8 @@ export interface CommandBench extends LinkCommands {
   readonly exhausted: Set<string>;
   /** Random codes that come first; afterwards they are `random1`, `random2` and so on, in seven characters. */
   readonly nextRandomCodes: string[];
+  /** The first bytes of which each random code was asked to be made. */
+  readonly codeSeeds: readonly string[];
   /** A command of its own, or a given one again. */
   context(members?: Partial<CommandContext>): CommandContext;
   /** A second instance over the same log and table. */
@@ -33,6 +35,7 @@ export function createCommandBench(
   const time = { nowMs: 1_000_000 };
   const exhausted = new Set<string>();
   const nextRandomCodes: string[] = [];
+  const codeSeeds: string[] = [];
   let ids = 0;
   let codes = 0;
   const deps = {
@@ -43,7 +46,10 @@ export function createCommandBench(
     random: {
       bytes: (size: number) => new Uint8Array(size),
       id: () => `id-${++ids}`,
-      code: (size: number) => nextRandomCodes.shift() ?? `r${String(++codes).padStart(size - 1, '0')}`,
+      code: (size: number, bytes?: (count: number) => Uint8Array) => {
+        if (bytes !== undefined) codeSeeds.push(Buffer.from(bytes(8)).toString('hex'));
+        return nextRandomCodes.shift() ?? `r${String(++codes).padStart(size - 1, '0')}`;
+      },
     },
     isExhausted: async (link: Link) => exhausted.has(link.code),
   };
@@ -55,6 +61,7 @@ export function createCommandBench(
     time,
     exhausted,
     nextRandomCodes,
+    codeSeeds,
     context: (members = {}) => ({ commandId: `command-${++ids}`, by: 'anonymous', expectedVersion: null, ...members }),
     anotherInstance: () => createLinkCommands(deps),
   };

@@ -7,6 +7,7 @@ import { createApp } from '../../src/http/create-app.ts';
 import { createHttpServer, type HttpServer, type ServerLimits } from '../../src/http/http-server.ts';
 import { createLiveTotals, type LiveTotals, type LiveTotalsOptions } from '../../src/http/live-totals.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { noLinkBarrier } from '../../src/ports/link-barrier.ts';
 import { expectDocumented } from './documented-answers.ts';
 import { createFakeApplication, type FakeApplication } from './fake-application.ts';
 
@@ -50,6 +51,7 @@ export async function startHttp(settings: HarnessSettings = {}): Promise<HttpHar
   const options: AppOptions = {
     application,
     parse,
+    barrier: noLinkBarrier,
     metrics,
     liveTotals,
     baseUrl,

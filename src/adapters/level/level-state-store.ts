@@ -54,7 +54,8 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
       maxOpenFiles,
       cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
       // Fewer files than with the default of 2 MiB, and less sorting while millions of rows are written.
-      maxFileSize: 8 * 1024 * 1024,
+      // Only the open tables are mapped, 128 MiB at the most: with larger ones, a million links become resident as a whole.
+      maxFileSize: 2 * 1024 * 1024,
       writeBufferSize: options.writeBufferBytes ?? 4 * 1024 * 1024,
     });
   } catch (error) {

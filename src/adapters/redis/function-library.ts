@@ -344,6 +344,18 @@ local function findLink(keys, args)
   local text = (textAt(keys[2])) or ''
   return string.match(text, '^%S+') == state[2] and text or ''
 end
+
+--[[ agree_on_salt
+KEYS  salt
+ARGV  1 offered 2 seconds that it is kept
+Reply the salt that holds: the first that was offered ]]
+local function agreeOnSalt(keys, args)
+  local text, isOther = textAt(keys[1])
+  if text then return text end
+  if isOther then redis.call('DEL', keys[1]) end
+  redis.call('SET', keys[1], args[1], 'EX', args[2])
+  return args[1]
+end
 `;
 
 /** The functions by the names under which they are called. */
@@ -360,6 +372,7 @@ const functions = {
   give_back: 'giveBack',
   put_links: 'putLinks',
   find_link: 'findLink',
+  agree_on_salt: 'agreeOnSalt',
 } as const;
 
 export type RedisFunction = keyof typeof functions;

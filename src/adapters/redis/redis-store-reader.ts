@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../../ports/logger.ts';
 import type { KeyRange, StoreEntry } from '../../ports/state-store.ts';
-import type { StoreAnswer, StoreRequest } from '../../ports/store-reader.ts';
+import type { StoreAnswer, StoreRequest } from '../../ports/task-stores.ts';
 import { openCheckedRow, versionBytes } from './checked-row.ts';
 import { parsePosition, type RedisPosition } from './position-text.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -30,7 +30,7 @@ export interface RedisStoreReader {
    */
   read(request: StoreRequest): Promise<StoreAnswer | null>;
   /**
-   * Codes with the highest scores over all partitions, highest first, ties by code. Visits are without bots; a last visit is
+   * Codes with the highest scores over all partitions, highest first, ties by code. A last visit is
    * in ms. Null when the lists are not whole. Throws `RedisUnavailable`.
    * @param count 1 to 3,000
    */

@@ -22,7 +22,7 @@ import type { Logger } from '../../ports/logger.ts';
 import { partitionOf } from '../../ports/partitioner.ts';
 import type { Random } from '../../ports/random.ts';
 import type { JournalCallback, VisitJournal } from '../../ports/visit-journal.ts';
-import { PartitionWriter, type WriterFigures } from './partition-writer.ts';
+import { type DiskUse, PartitionWriter, type WriterFigures } from './partition-writer.ts';
 import { recoverPartition } from './recover-partition.ts';
 import {
   listSegments,
@@ -32,15 +32,18 @@ import {
   segmentFile,
   writeWhole,
 } from './segment-files.ts';
-import { encodeSegmentHeader, segmentHeaderBytes, topics, uuidBytes } from './segment-format.ts';
+import { topics as allTopics, encodeSegmentHeader, segmentHeaderBytes, uuidBytes } from './segment-format.ts';
 import { openSegmentReader } from './segment-reader.ts';
 import { createSharedPositions, positionSlot } from './shared-positions.ts';
+import { WriteTurn } from './write-turn.ts';
 
 export interface SegmentLogOptions {
   /** Made when it is not there, with its parents. */
   readonly folder: string;
   /** Partitions of each topic. A log keeps the number it was made with. */
   readonly partitions: number;
+  /** Topics that the log has. Default: both. */
+  readonly topics?: readonly Topic[];
   /** When visits are synced to the disk; links are always synced before their append resolves. */
   readonly visitFsync: 'off' | 'interval' | 'always';
   readonly clock: Clock;
@@ -51,6 +54,8 @@ export interface SegmentLogOptions {
   readonly syncIntervalMs?: number;
   /** Size at which a segment is left for a new one. Default 64 MiB. */
   readonly segmentBytes?: number;
+  /** Age of its first record at which a segment of visits is left for a new one. Default: a tenth of `visitRetentionMs`. */
+  readonly segmentMaxAgeMs?: number;
   /** Bound on what waits in memory, a partition. Default 16 MiB. */
   readonly maxWaitingBytes?: number;
   /**
@@ -71,6 +76,17 @@ export interface SegmentLog {
   readonly shared: SharedArrayBuffer;
   /** Drops sealed segments that hold only records before `offset`; the active one stays. Returns the new start offset. */
   dropBefore(topic: Topic, partition: number, offset: number): number;
+  /**
+   * Moves segments of a partition that were begun more than `maxAgeMs` ago, the active one included, into `setAside`; they are no
+   * longer part of the log. Returns the new start offset.
+   */
+  setAsideOlderThan(topic: Topic, partition: number, maxAgeMs: number, setAside: string): number;
+  /** Begins a new segment, so that the records of the active one can be dropped. Says whether it did. */
+  leaveActive(topic: Topic, partition: number): boolean;
+  /** Size of all segment files, in bytes. */
+  diskBytes(): number;
+  /** The oldest offset still kept. */
+  startOffset(topic: Topic, partition: number): number;
   /** The next offset, everything that was written included. */
   endOffset(topic: Topic, partition: number): number;
   figures(topic: Topic, partition: number): WriterFigures;
@@ -84,10 +100,14 @@ const hourMs = 3_600_000;
  */
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
   const calls: SegmentFileCalls = { ...nodeFileCalls, ...options.fileCalls };
-  const { folder, partitions, random, visitRetentionMs } = options;
-  const logId = await openLogId(folder, partitions, random);
+  const { folder, partitions, random, visitRetentionMs, topics = allTopics } = options;
+  const logId = await openLogId(folder, topics, partitions, random);
   const shared = createSharedPositions(partitions);
   const producerId = random.id();
+  const turn = new WriteTurn();
+  const disk: DiskUse = { bytes: 0 };
+  // Retention drops whole segments, so a slow log must not stay in its first one for ever.
+  const visitsMaxAgeMs = options.segmentMaxAgeMs ?? (visitRetentionMs === undefined ? Infinity : visitRetentionMs / 10);
   const writers = new Map<Topic, PartitionWriter[]>();
   const open = (topic: Topic, partition: number): PartitionWriter => {
     const place = { folder: partitionFolder(folder, topic, partition), topic, partition, logId };
@@ -98,10 +118,11 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
         fsync: topic === 'links' ? 'always' : options.visitFsync,
         syncIntervalMs: options.syncIntervalMs ?? 1000,
         segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
-        // Retention drops whole segments, so a slow log must not stay in its first one for ever.
-        segmentMaxAgeMs: topic === 'visits' && visitRetentionMs !== undefined ? visitRetentionMs / 10 : Infinity,
+        segmentMaxAgeMs: topic === 'visits' ? visitsMaxAgeMs : Infinity,
         maxWaitingBytes: options.maxWaitingBytes ?? 16 * 1024 * 1024,
         slot: positionSlot(shared, topic, partition),
+        turn,
+        disk,
         calls,
         clock: options.clock,
         logger: options.logger,
@@ -145,6 +166,11 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     journal: journalOf(producerId, writers.get('visits') ?? []),
     shared,
     dropBefore: (topic, partition, offset) => writer(topic, partition).dropBefore(offset),
+    setAsideOlderThan: (topic, partition, maxAgeMs, setAside) =>
+      writer(topic, partition).setAsideOlderThan(maxAgeMs, setAside),
+    leaveActive: (topic, partition) => writer(topic, partition).leaveActive(),
+    diskBytes: () => disk.bytes,
+    startOffset: (topic, partition) => writer(topic, partition).startOffset,
     endOffset: (topic, partition) => writer(topic, partition).nextOffset,
     figures: (topic, partition) => writer(topic, partition).figures(),
   };
@@ -194,7 +220,12 @@ function keepRetention(
 }
 
 /** The id of the log in `folder`. A new log gets its folders and first segments before its id, which makes it one. */
-async function openLogId(folder: string, partitions: number, random: Random): Promise<string> {
+async function openLogId(
+  folder: string,
+  topics: readonly Topic[],
+  partitions: number,
+  random: Random,
+): Promise<string> {
   const idFile = join(folder, 'log.id');
   if (existsSync(idFile)) {
     const logId = readFileSync(idFile, 'utf8').trim();

@@ -3,7 +3,8 @@
  * one write to the open segment file. The write is synchronous, because a few microseconds into the page cache cost
  * less than handing it to a thread; `GroupSync` brings it to the disk. It does not read.
  */
-import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import { LogUnavailable, type RecordToAppend } from '../../ports/event-log.ts';
 import type { Logger } from '../../ports/logger.ts';
@@ -20,6 +21,7 @@ import {
   segmentHeaderBytes,
 } from './segment-format.ts';
 import type { PositionSlot } from './shared-positions.ts';
+import type { WriteTurn } from './write-turn.ts';
 
 export interface PartitionWriterOptions {
   readonly place: PartitionPlace;
@@ -35,12 +37,21 @@ export interface PartitionWriterOptions {
   /** Bound on what waits to be written and, with `always`, to be synced. Also the bound of one frame. */
   readonly maxWaitingBytes: number;
   readonly slot: PositionSlot;
+  /** Shared by the partitions that are written together. */
+  readonly turn: WriteTurn;
+  /** Shared by the partitions whose files are bounded together; each keeps up its part. */
+  readonly disk: DiskUse;
   readonly calls: SegmentFileCalls;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Numbers since the log was opened. */
+/** Bytes of the segment files of some partitions. */
+export interface DiskUse {
+  bytes: number;
+}
+
+/** Numbers since the log was opened, and sizes now. */
 export interface WriterFigures {
   readonly bytesWritten: number;
   readonly frames: number;
@@ -53,6 +64,9 @@ export interface WriterFigures {
   readonly waitingRecords: number;
   readonly waitingBytes: number;
   readonly segments: number;
+  /** Size of all segments, and of the active one. */
+  readonly diskBytes: number;
+  readonly activeBytes: number;
 }
 
 /** Callbacks of one frame, each with the place of its first record in the frame. */
@@ -108,11 +122,17 @@ export class PartitionWriter {
       },
       recovered.activeFd,
     );
+    options.disk.bytes += this.#diskBytes();
     this.#publish();
   }
 
   get nextOffset(): number {
     return this.#nextOffset;
+  }
+
+  /** The oldest offset still kept. */
+  get startOffset(): number {
+    return this.#segments[0]?.baseOffset ?? 0;
   }
 
   /** The offset of a record of this producer: both numbers rise together from the opening on. */
@@ -174,15 +194,52 @@ export class PartitionWriter {
 
   /** Drops sealed segments that hold only records before `offset`. Returns the new start offset. */
   dropBefore(offset: number): number {
-    return this.#drop((next) => next.baseOffset <= offset);
+    return this.#drop(
+      (_, next) => next.baseOffset <= offset,
+      unlinkSync,
+      (file) => this.#options.logger.debug({ file }, 'a segment that is not needed any more was dropped'),
+    );
   }
 
   /** Drops sealed segments whose last append is older than `maxAgeMs` and before `keepFrom`. Returns the new start offset. */
   dropOlderThan(maxAgeMs: number, keepFrom: number): number {
     const limitMs = this.#options.clock.nowMs() - maxAgeMs;
     return this.#drop(
-      (next) => next.firstAppendedAtMs !== undefined && next.firstAppendedAtMs < limitMs && next.baseOffset <= keepFrom,
+      (_, next) =>
+        next.firstAppendedAtMs !== undefined && next.firstAppendedAtMs < limitMs && next.baseOffset <= keepFrom,
+      unlinkSync,
+      (file) => this.#options.logger.info({ file }, 'a segment past its retention was dropped'),
     );
+  }
+
+  /**
+   * Moves the segments that were begun more than `maxAgeMs` ago into `folder`, the active one included, and makes them no
+   * part of the log. Returns the new start offset.
+   */
+  setAsideOlderThan(maxAgeMs: number, folder: string): number {
+    const limitMs = this.#options.clock.nowMs() - maxAgeMs;
+    const isDue = ({ firstAppendedAtMs }: Segment): boolean =>
+      firstAppendedAtMs !== undefined && firstAppendedAtMs < limitMs;
+    if (isDue(this.#active())) this.leaveActive();
+    const move = (file: string): void => {
+      mkdirSync(folder, { recursive: true });
+      renameSync(file, join(folder, basename(file)));
+    };
+    return this.#drop(isDue, move, (file) => this.#options.logger.warn({ file, folder }, 'a segment was set aside'));
+  }
+
+  /** Leaves the active segment for a new one, so that it can be dropped. Says whether it did: an empty one stays. */
+  leaveActive(): boolean {
+    if (this.#refusal !== undefined || this.#active().firstAppendedAtMs === undefined) return false;
+    try {
+      this.#roll();
+    } catch (error) {
+      // Only disk space is at stake, and the next append tells of a failing disk.
+      this.#options.logger.debug({ err: error, partition: this.#name() }, 'the active segment cannot be left now');
+      return false;
+    }
+    this.#publish();
+    return true;
   }
 
   figures(): WriterFigures {
@@ -197,6 +254,8 @@ export class PartitionWriter {
       waitingRecords: this.#count,
       waitingBytes: this.#bytes - frameHeaderBytes + this.#sync.waitingBytes,
       segments: this.#segments.length,
+      diskBytes: this.#diskBytes(),
+      activeBytes: this.#activeBytes,
     };
   }
 
@@ -228,11 +287,11 @@ export class PartitionWriter {
     this.#count += count;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(writeScheduled, this);
+      this.#options.turn.add(this);
     }
   }
 
-  /** Called by the scheduled turn; also by whoever cannot wait for it. */
+  /** Called at the end of the turn; also by whoever cannot wait for it. */
   writeNow(): void {
     this.#write();
   }
@@ -276,6 +335,7 @@ export class PartitionWriter {
     const active = this.#active();
     active.firstAppendedAtMs ??= appendedAtMs;
     this.#activeBytes += bytes;
+    this.#options.disk.bytes += bytes;
     this.#nextOffset += count;
     this.#bytesWritten += bytes;
     this.#frames += 1;
@@ -311,9 +371,12 @@ export class PartitionWriter {
   #rollWhenDue(nowMs: number): void {
     const { firstAppendedAtMs } = this.#active();
     if (firstAppendedAtMs === undefined) return;
-    const { segmentBytes, segmentMaxAgeMs, calls, place } = this.#options;
-    if (this.#activeBytes < segmentBytes && nowMs - firstAppendedAtMs < segmentMaxAgeMs) return;
+    const { segmentBytes, segmentMaxAgeMs } = this.#options;
+    if (this.#activeBytes >= segmentBytes || nowMs - firstAppendedAtMs >= segmentMaxAgeMs) this.#roll();
+  }
 
+  #roll(): void {
+    const { calls, place, disk } = this.#options;
     const baseOffset = this.#nextOffset;
     const file = segmentFile(place.folder, baseOffset);
     const fd = openSync(file, 'w');
@@ -325,41 +388,55 @@ export class PartitionWriter {
       unlinkSync(file);
       throw error;
     }
+    this.#active().bytes = this.#activeBytes;
     this.#fd = fd;
     this.#activeBytes = segmentHeaderBytes;
-    this.#segments.push({ baseOffset, firstAppendedAtMs: undefined });
+    disk.bytes += segmentHeaderBytes;
+    this.#segments.push({ baseOffset, firstAppendedAtMs: undefined, bytes: 0 });
     this.#sync.moveTo(fd);
   }
 
-  /** Drops segments from the oldest on, while `isDue` says so of the one that follows. */
-  #drop(isDue: (next: Segment) => boolean): number {
+  /** Removes sealed segments from the oldest on, while `isDue` says so of one and the one that follows. */
+  #drop(
+    isDue: (segment: Segment, next: Segment) => boolean,
+    remove: (file: string) => void,
+    tell: (file: string) => void,
+  ): number {
+    const { place, disk, logger } = this.#options;
     let dropped = 0;
-    for (let next = this.#segments[1]; next !== undefined && isDue(next); next = this.#segments[dropped + 1]) {
+    for (;;) {
+      const [segment, next] = this.#segments.slice(dropped, dropped + 2);
+      if (segment === undefined || next === undefined || !isDue(segment, next)) break;
       dropped += 1;
     }
     const gone = this.#segments.splice(0, dropped);
     // Readers learn it before the files go.
     if (dropped > 0) this.#publish();
     while (gone[0] !== undefined) {
-      const file = segmentFile(this.#options.place.folder, gone[0].baseOffset);
+      const file = segmentFile(place.folder, gone[0].baseOffset);
       try {
-        unlinkSync(file);
+        remove(file);
       } catch (error) {
         // What follows must stay as well: without it there would be a gap.
-        this.#options.logger.warn({ err: error, file }, 'a segment past its retention could not be dropped');
+        logger.warn({ err: error, file }, 'a segment could not be taken out of the log');
         this.#segments.unshift(...gone);
         this.#publish();
         break;
       }
+      disk.bytes -= gone[0].bytes;
       gone.shift();
-      this.#options.logger.info({ file }, 'a segment past its retention was dropped');
+      tell(file);
     }
-    return this.#segments[0]?.baseOffset ?? 0;
+    return this.startOffset;
+  }
+
+  #diskBytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0) + this.#activeBytes;
   }
 
   #publish(): void {
     this.#options.slot.publish({
-      startOffset: this.#segments[0]?.baseOffset ?? 0,
+      startOffset: this.startOffset,
       endOffset: this.#nextOffset,
       activeBaseOffset: this.#active().baseOffset,
       activeBytes: this.#activeBytes,
@@ -375,10 +452,6 @@ export class PartitionWriter {
   #name(): string {
     return `partition ${this.#options.place.partition} of ${this.#options.place.topic}`;
   }
-}
-
-function writeScheduled(writer: PartitionWriter): void {
-  writer.writeNow();
 }
 
 function checkKey(key: string): RangeError | null {

@@ -21,6 +21,8 @@ export interface Segment {
   readonly baseOffset: number;
   /** When its first frame was appended; undefined while it has none. */
   firstAppendedAtMs: number | undefined;
+  /** Size of its file once it has been left; 0 while it is active. */
+  bytes: number;
 }
 
 export interface RecoveredPartition {
@@ -89,7 +91,7 @@ function checkStart(place: PartitionPlace, baseOffset: number, previous: number 
   const file = segmentFile(place.folder, baseOffset);
   const { bytes, size } = readStart(file);
   // A crash between making the file and writing its header; what it held is then nothing.
-  if (active && unwritten(bytes, size)) return { baseOffset, firstAppendedAtMs: undefined };
+  if (active && unwritten(bytes, size)) return { baseOffset, firstAppendedAtMs: undefined, bytes: 0 };
 
   const header = decodeSegmentHeader(bytes);
   if (typeof header === 'string') throw new LogDamaged(file, 0, header);
@@ -104,10 +106,10 @@ function checkStart(place: PartitionPlace, baseOffset: number, previous: number 
   const frame: FrameHeader = { bodyBytes: 0, bodyCrc: 0, count: 0, baseOffset: 0, appendedAtMs: 0, baseSequence: 0 };
   const whole = bytes.length === segmentHeaderBytes + frameHeaderBytes;
   if (whole && decodeFrameHeader(bytes, segmentHeaderBytes, frame)) {
-    return { baseOffset, firstAppendedAtMs: frame.appendedAtMs };
+    return { baseOffset, firstAppendedAtMs: frame.appendedAtMs, bytes: active ? 0 : size };
   }
   if (!active) throw new LogDamaged(file, segmentHeaderBytes, 'the segment does not begin with a whole frame');
-  return { baseOffset, firstAppendedAtMs: undefined };
+  return { baseOffset, firstAppendedAtMs: undefined, bytes: 0 };
 }
 
 /** Where the checked frames of the active segment end. Throws {@link LogDamaged} unless what follows is a torn tail. */

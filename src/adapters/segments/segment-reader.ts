@@ -3,7 +3,8 @@
  * frame that it hands out, and reads only what the writer has published. It does not write and takes no lock.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LogDamaged, type LogReader, type LogRecord, OffsetOutOfRange, type Topic } from '../../ports/event-log.ts';
+import { LogDamaged, type LogRecord, OffsetOutOfRange, type Topic } from '../../ports/event-log.ts';
+import type { JournalReader } from '../../ports/journal-reader.ts';
 import { SegmentCursor } from './segment-cursor.ts';
 import { listSegments, partitionFolder, segmentFile } from './segment-files.ts';
 import { frameHeaderBytes, producerIdAt } from './segment-format.ts';
@@ -40,7 +41,7 @@ export function openSegmentReader(options: SegmentReaderOptions): SegmentReader 
  * Reads from the files are synchronous: what is read was mostly written a moment ago, and a read of up to 1 MiB from
  * the page cache costs less than a trip through the thread pool that the disk's syncs occupy.
  */
-export class SegmentReader implements LogReader {
+export class SegmentReader implements JournalReader {
   readonly #folder: string;
   readonly #slot: PositionSlot;
   readonly #restMs: number;
@@ -51,6 +52,7 @@ export class SegmentReader implements LogReader {
   #producerId = '';
   #watching = false;
   #closed = false;
+  #readAppendedAtMs: number | null = null;
   readonly #waiting = new Set<() => void>();
 
   constructor(folder: string, slot: PositionSlot, restMs: number) {
@@ -109,6 +111,10 @@ export class SegmentReader implements LogReader {
     return this.#slot.read(this.#readable).startOffset;
   }
 
+  readAppendedAtMs(): number | null {
+    return this.#readAppendedAtMs;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#closeCursor();
@@ -127,6 +133,7 @@ export class SegmentReader implements LogReader {
       state = cursor.look(this.#limit(cursor), readBytes);
     }
     const records: LogRecord[] = [];
+    if (state === 'whole') this.#readAppendedAtMs = cursor.frame.appendedAtMs;
     for (let bytes = 0; state === 'whole'; ) {
       this.#decode(cursor, nextOffset, records);
       bytes += frameHeaderBytes + cursor.frame.bodyBytes;

@@ -26,6 +26,9 @@ const dayMs = 86_400_000;
 /** After midnight, so that the timer does not wake a moment before it. */
 const afterMidnightMs = 500;
 
+/** How often instances make sure that they still hash under the same salt. */
+const agreeIntervalMs = 60_000;
+
 /**
  * Reads the file of today or makes it. A missing, garbled or older one is replaced; that costs no more than counting
  * today's earlier visitors once more. Throws the system's error when the folder cannot be written.
@@ -35,6 +38,11 @@ export async function openVisitorSalt(options: {
   readonly clock: Clock;
   readonly random: Pick<Random, 'bytes'>;
   readonly logger: Logger;
+  /**
+   * Offers a salt for a day to all instances and resolves with the one that holds for all: the first that was offered. While it
+   * rejects, this instance keeps its own, and who visits several instances is several visitors of that day.
+   */
+  readonly agree?: (day: number, salt: string) => Promise<string>;
 }): Promise<OpenedVisitorSalt> {
   const { clock, random, logger } = options;
   const path = join(options.dataDir, 'visitor-salt.json');
@@ -46,6 +54,8 @@ export async function openVisitorSalt(options: {
   let closed = false;
   let writing = Promise.resolve();
   let timer = wakeAtMidnight();
+  await agreeWithOthers();
+  const agreeing = options.agree && setInterval(agreeWithOthers, agreeIntervalMs).unref();
 
   function fresh(day: number): DaySalt {
     return { day, salt: Buffer.from(random.bytes(32)).toString('hex') };
@@ -53,10 +63,25 @@ export async function openVisitorSalt(options: {
 
   /** Visits do not wait for the disk: until it is written, a crash costs a second salt for the same day. */
   function change(day: number): void {
-    current = fresh(day);
+    take(fresh(day));
+    void agreeWithOthers();
+  }
+
+  function take(daySalt: DaySalt): void {
+    current = daySalt;
     writing = writing
       .then(() => write(path, current))
       .catch((error: unknown) => logger.error({ err: error }, 'the salt of a day that ended is still in its file'));
+  }
+
+  /** Never rejects: without the others, each counts for itself. */
+  async function agreeWithOthers(): Promise<void> {
+    const { day, salt } = current;
+    const agreed = await options.agree?.(day, salt).catch((error: unknown) => {
+      logger.debug({ err: error }, 'the salt of the day could not be agreed on');
+    });
+    if (agreed === undefined || agreed === salt || current.day !== day || !/^[0-9a-f]{64}$/.test(agreed)) return;
+    take({ day, salt: agreed });
   }
 
   function wakeAtMidnight(): NodeJS.Timeout {
@@ -77,6 +102,7 @@ export async function openVisitorSalt(options: {
     async close() {
       closed = true;
       clearTimeout(timer);
+      clearInterval(agreeing);
       await writing;
     },
   };

@@ -7,6 +7,12 @@ describe('the machine as a source of randomness', () => {
     expect(new Set(Array.from({ length: 1_000 }, () => systemRandom.code(7))).size).toBe(1_000);
   });
 
+  it('makes the same code of the same bytes', () => {
+    const bytes = (count: number) => new Uint8Array(count).fill(9);
+    expect(systemRandom.code(7, bytes)).toBe(systemRandom.code(7, bytes));
+    expect(systemRandom.code(7, (count) => new Uint8Array(count).fill(10))).not.toBe(systemRandom.code(7, bytes));
+  });
+
   it('makes ids of UUID version 7 in the order of time', () => {
     const ids = Array.from({ length: 100 }, () => systemRandom.id());
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

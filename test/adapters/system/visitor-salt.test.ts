@@ -30,7 +30,10 @@ describe("a day's visitor salt", () => {
   const path = () => join(dataDir, 'visitor-salt.json');
   const kept = (): { day: number; salt: string } => JSON.parse(readFileSync(path(), 'utf8'));
 
-  async function openSalt(): Promise<OpenedVisitorSalt> {
+  async function openSalt(
+    agree?: (day: number, salt: string) => Promise<string>,
+    folder = dataDir,
+  ): Promise<OpenedVisitorSalt> {
     const logger: Logger = {
       debug: () => {},
       info: () => {},
@@ -39,7 +42,10 @@ describe("a day's visitor salt", () => {
       child: () => logger,
     };
     const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
-    const salt = await openVisitorSalt({ dataDir, clock, random: systemRandom, logger });
+    const salt = await openVisitorSalt({
+      ...{ dataDir: folder, clock, random: systemRandom, logger },
+      ...(agree && { agree }),
+    });
     opened.push(salt);
     return salt;
   }
@@ -49,6 +55,31 @@ describe("a day's visitor salt", () => {
     expect(salt.saltAt(noon)).toMatch(/^[0-9a-f]{64}$/);
     expect(kept()).toEqual({ day: 20_000, salt: salt.saltAt(noon) });
     expect(statSync(path()).mode & 0o777).toBe(0o600);
+  });
+
+  it('is one for all instances: the first that is offered', async () => {
+    const offered = new Map<number, string>();
+    const agree = async (day: number, salt: string) => {
+      if (!offered.has(day)) offered.set(day, salt);
+      return offered.get(day) ?? '';
+    };
+    const other = mkdtempSync(join(tmpdir(), 'tallyhop-salt-'));
+    try {
+      const first = await openSalt(agree);
+      const second = await openSalt(agree, other);
+      expect(second.saltAt(noon)).toBe(first.saltAt(noon));
+      await second.close();
+      expect(JSON.parse(readFileSync(join(other, 'visitor-salt.json'), 'utf8'))).toEqual(kept());
+    } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  it('is its own while the others cannot be asked, and is not replaced by what is no salt', async () => {
+    const salt = await openSalt(() => Promise.reject(new Error('away')));
+    const own = salt.saltAt(noon);
+    expect(own).toMatch(/^[0-9a-f]{64}$/);
+    expect((await openSalt(async () => 'x')).saltAt(noon)).toBe(own);
   });
 
   it('survives a restart within its day', async () => {
