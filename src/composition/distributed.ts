@@ -175,6 +175,10 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       progress: shared.progress,
       progressNow: shared.progressNow,
       onProgress: shared.onProgress,
+      async highest(by, count) {
+        const found = await redisStores.highest(by === 'visits' ? 'visits' : 'last-visit', count).catch(() => null);
+        return found?.map(({ code, score }) => ({ code, value: score })) ?? null;
+      },
     });
 
     const limits = createRedisVisitLimits({
@@ -209,6 +213,20 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       });
     }
 
+    function redisCheck(): string {
+      if (!redis.isReady()) return 'away: statistics come from the instances, links with a limit answer 503';
+      const missing = partitions - redisProgress.positions().length;
+      return missing === 0 ? 'ok' : `being filled: ${missing} of ${partitions} partitions are not there yet`;
+    }
+
+    function tasksCheck(): string {
+      let unowned = 0;
+      for (let partition = 0; partition < partitions; partition++) {
+        if (directory.ownerOf(partition) === undefined) unowned++;
+      }
+      return unowned === 0 ? 'ok' : `${unowned} of ${partitions} have no owner now: their visits are counted later`;
+    }
+
     const answers = await openAnswers(dataDir, clock, logger);
     opened.push(() => answers.close());
     const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, keys) });
@@ -236,7 +254,8 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       problem: () => refused?.message ?? linkTable.halted(),
       checks: () => ({
         kafka: log.isVerified() ? 'ok' : 'away: changes are refused, visits are journaled',
-        redis: redis.isReady() ? 'ok' : 'away: statistics come from the instances, links with a limit answer 503',
+        redis: redisCheck(),
+        tasks: tasksCheck(),
         journal: forwarder.figures().lastError ?? 'ok',
       }),
       internalDoor: createInternalDoor({

@@ -1,4 +1,5 @@
 /** The two modes of the program, so that one scenario runs in both: by itself, and on a Kafka and a Redis that tests share. */
+import { eventually } from './eventually.ts';
 import { type ProgramOptions, type RunningProgram, startProgram } from './running-program.ts';
 import { sharedServices, topicPrefix } from './services.ts';
 
@@ -24,9 +25,24 @@ export async function installation(partitions = 3): Promise<Readonly<Record<stri
 /** One program in the mode that is asked for, alone in its installation. */
 export async function startProgramIn(mode: Mode, options: ProgramOptions = {}): Promise<RunningProgram> {
   if (mode === 'embedded') return startProgram(options);
-  return startProgram({
+  const program = await startProgram({
     readyTimeoutMs: 60_000,
     ...options,
     env: { ...(await installation()), ...options.env },
   });
+  await inService(program);
+  return program;
+}
+
+/** Resolves when nothing is degraded: every task has an owner, and Redis follows it. */
+export async function inService(program: RunningProgram, timeoutMs = 60_000): Promise<void> {
+  await eventually(
+    async () => {
+      const answer = await fetch(`${program.baseUrl}/readyz`).catch(() => null);
+      const body = (await answer?.json()) as { readonly status?: string } | undefined;
+      return body?.status === 'ok';
+    },
+    `nothing is degraded at ${program.baseUrl}`,
+    timeoutMs,
+  );
 }
