@@ -175,6 +175,10 @@ export async function openDistributed(config: Config, settings: DistributedConfi
       progress: shared.progress,
       progressNow: shared.progressNow,
       onProgress: shared.onProgress,
+      async highest(by, count) {
+        const found = await redisStores.highest(by === 'visits' ? 'visits' : 'last-visit', count).catch(() => null);
+        return found?.map(({ code, score }) => ({ code, value: score })) ?? null;
+      },
     });
 
     const limits = createRedisVisitLimits({

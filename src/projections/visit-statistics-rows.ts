@@ -22,8 +22,8 @@ export function scoresOfRow(
   bytes: Uint8Array,
 ): { readonly visits: number; readonly lastVisitAt: number } | null {
   if (!rowKey.startsWith('t')) return null;
-  const { nonBots, lastVisitAt } = totalsOfRow(totalsRowCodec.decode(payloadOf(bytes)));
-  return { visits: nonBots, lastVisitAt: lastVisitAt ?? 0 };
+  const { total, lastVisitAt } = totalsOfRow(totalsRowCodec.decode(payloadOf(bytes)));
+  return { visits: total, lastVisitAt: lastVisitAt ?? 0 };
 }
 
 /** All rows of a link as they are stored, versions included. */

@@ -6,7 +6,7 @@
 export interface RedisKeys {
   /** Text: where the partition's rows stand (`position-text.ts`). Without it nothing of the partition is believed. */
   position(partition: number): string;
-  /** Sorted set: codes by visits without bots. */
+  /** Sorted set: codes by visits. */
   byVisits(partition: number): string;
   /** Sorted set: codes by time of the last visit, ms. */
   byLastVisit(partition: number): string;
