@@ -25,6 +25,7 @@ import type { RedisConnection } from './redis-connection.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { listOf, numberOf, textOf } from './redis-reply.ts';
 import { RedisUnavailable } from './redis-unavailable.ts';
+import { WaitingRows } from './waiting-rows.ts';
 
 /** What a commit of a task changed. The bytes are kept until they are pushed: they must not be written over. */
 export interface FollowedCommit {
@@ -174,6 +175,8 @@ interface Refill {
   rowsPushed: number;
 }
 
+type LinkRows = readonly [code: string | null, rows: readonly RowEntry[]];
+
 interface LinkPut {
   readonly hash: HashRows | null;
   readonly score: ScoreEntry | null;
@@ -201,8 +204,7 @@ class PartitionFollower {
 
   /** Where the local store stands, and what it changed that was not pushed yet. */
   private store: FollowerPosition;
-  private waiting = new Map<string, Uint8Array>();
-  private waitingBytes = 0;
+  private waiting = new WaitingRows();
   /** Everything before this offset was pushed once; what came later waits, or is missing. */
   private pushedOffset: number;
   /** Rows of this version and newer ones may be missing in Redis: its position stays until a refill has put them. */
@@ -246,11 +248,9 @@ class PartitionFollower {
 
   take(commit: FollowedCommit): void {
     this.store = { nextOffset: commit.nextOffset, streamTimeMs: commit.streamTimeMs };
-    for (const [rowKey, bytes] of commit.rows) {
-      this.waitingBytes += bytes.length - (this.waiting.get(rowKey)?.length ?? 0);
-      this.waiting.set(rowKey, bytes);
-    }
-    if (this.waiting.size > this.bounds.waitingRows || this.waitingBytes > this.bounds.waitingBytes) this.letGo();
+    for (const row of commit.rows) this.waiting.add(this.options.linkOfRow(row[0]), row);
+    const { size, byteSize } = this.waiting;
+    if (size > this.bounds.waitingRows || byteSize > this.bounds.waitingBytes) this.letGo();
     this.wake();
   }
 
@@ -269,7 +269,11 @@ class PartitionFollower {
   settled(timeoutMs: number): Promise<void> {
     const { nextOffset } = this.store;
     const isSettled = () =>
-      this.generation !== null && this.redisOffset >= nextOffset && !this.needsRefill() && this.fills.size === 0;
+      this.generation !== null &&
+      this.pushedOffset >= nextOffset &&
+      this.redisOffset >= nextOffset &&
+      !this.needsRefill() &&
+      this.fills.size === 0;
     if (isSettled()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -291,8 +295,7 @@ class PartitionFollower {
 
   /** More waits than may: it is read from the store when Redis can take it. */
   private letGo(): void {
-    this.waiting = new Map();
-    this.waitingBytes = 0;
+    this.waiting = new WaitingRows();
     if (this.missingFrom === null) this.missingFrom = this.pushedOffset;
     this.missesMore = true;
   }
@@ -351,7 +354,7 @@ class PartitionFollower {
 
   private async step(): Promise<void> {
     if (this.generation === null) await this.attach();
-    const rows = await this.pushWaiting();
+    const rows = this.missingFrom === null ? await this.pushWaiting() : await this.check();
     if (this.refill === null && this.needsRefill()) this.beginRefill();
     if (this.fills.size > 0) await this.putFills();
     else if (this.refill !== null) await this.goOnWithRefill(this.refill);
@@ -402,37 +405,45 @@ class PartitionFollower {
   /** Pushes what waits, then the position unless rows are missing. Also finds out whether Redis stands where it did. */
   private async pushWaiting(): Promise<number> {
     const { store, waiting } = this;
-    this.waiting = new Map();
-    this.waitingBytes = 0;
+    this.waiting = new WaitingRows();
     try {
-      const chunks = [...putChunks(this.linkPuts(waiting, 'changed'))];
-      const last = chunks.pop() ?? { hashes: [], scores: [] };
+      let last: PutChunk = { hashes: [], scores: [] };
+      let chunks: PutChunk[] = [];
+      // Packed a few calls at a time: between them the fold goes on.
+      for (const chunk of putChunks(this.linkPuts(waiting.entries(), 'changed'))) {
+        chunks.push(last);
+        last = chunk;
+        if (chunks.length < callsAtOnceMax) continue;
+        await this.putAll(chunks, store.nextOffset, true);
+        chunks = [];
+      }
       await this.putAll(chunks, store.nextOffset, true);
       const isFurther = this.missingFrom === null && store.nextOffset > this.redisOffset;
       await this.put(last, store.nextOffset, true, isFurther ? store : null);
     } catch (error) {
-      this.putBack(waiting);
+      this.waiting.addOlder(waiting);
       throw error;
     }
     if (this.missingFrom === null) this.pushedOffset = Math.max(this.pushedOffset, store.nextOffset);
     return waiting.size;
   }
 
-  private putBack(rows: Iterable<RowEntry>): void {
-    for (const [rowKey, bytes] of rows) {
-      if (this.waiting.has(rowKey)) continue;
-      this.waiting.set(rowKey, bytes);
-      this.waitingBytes += bytes.length;
-    }
+  /**
+   * While rows are missing, those that wait must not come before them: a link would have newer rows beside missing ones.
+   * Finds out whether Redis stands where it did.
+   */
+  private async check(): Promise<number> {
+    await this.put({ hashes: [], scores: [] }, this.store.nextOffset, false, null);
+    return 0;
   }
 
   /** Puts links whole that were found incomplete. */
   private async putFills(): Promise<void> {
     const codes = [...this.fills].slice(0, linksPerFillMax);
     const asOf = this.store.nextOffset;
-    const rows: RowEntry[] = [];
-    for (const code of codes) rows.push(...(await this.options.rowsOfLink(this.partition, code)));
-    await this.putAll([...putChunks(this.linkPuts(rows, 'all'))], asOf, false);
+    const links: LinkRows[] = [];
+    for (const code of codes) links.push([code, await this.options.rowsOfLink(this.partition, code)]);
+    await this.putAll([...putChunks(this.linkPuts(links, 'all'))], asOf, false);
     for (const code of codes) this.fills.delete(code);
   }
 
@@ -495,8 +506,8 @@ class PartitionFollower {
   private putLater(rows: readonly RowEntry[]): void {
     for (const row of rows) {
       const code = this.options.linkOfRow(row[0]);
-      if (code === null) this.putBack([row]);
-      else this.fills.add(code);
+      if (code !== null) this.fills.add(code);
+      else if (!this.waiting.holds(null, row[0])) this.waiting.add(null, row);
     }
   }
 
@@ -531,7 +542,14 @@ class PartitionFollower {
   private *refillPuts(refill: Refill, rows: readonly RowEntry[]): Generator<LinkPut> {
     const { missingFrom } = this;
     const isMissing = ([, bytes]: RowEntry) => missingFrom !== null && rowVersion(bytes) >= missingFrom;
-    for (const link of this.linkPuts(rows, 'all')) {
+    const links = new Map<string | null, RowEntry[]>();
+    for (const row of rows) {
+      const code = this.options.linkOfRow(row[0]);
+      const ofLink = links.get(code);
+      if (ofLink === undefined) links.set(code, [row]);
+      else ofLink.push(row);
+    }
+    for (const link of this.linkPuts(links, 'all')) {
       const { hash, score } = link;
       const code = hash.code;
       const isExpired = code !== null && score !== null && this.ttlLeftMs(score) <= 0;
@@ -550,42 +568,37 @@ class PartitionFollower {
     }
   }
 
-  /** Rows by link, each with its scores. A row of no link is all there is under its key. */
+  /** Links with their scores. A row of no link is all there is under its key. */
   private *linkPuts(
-    rows: Iterable<RowEntry>,
+    links: Iterable<LinkRows>,
     mode: PutMode,
   ): Generator<{ readonly hash: HashRows; readonly score: ScoreEntry | null }> {
-    const { linkOfRow, scoresOf, keys } = this.options;
-    const links = new Map<string, { readonly rows: RowEntry[]; score: ScoreEntry | null; bytes: number }>();
-    for (const row of rows) {
-      const [rowKey, bytes] = row;
-      const code = linkOfRow(rowKey);
+    const { scoresOf, keys } = this.options;
+    for (const [code, rows] of links) {
       if (code === null) {
-        const key = keys.ownRow(this.partition, rowKey);
-        yield { hash: { key, code, mode: 'all', ttlSeconds: 0, rows: [row] }, score: null };
+        for (const row of rows) {
+          const key = keys.ownRow(this.partition, row[0]);
+          yield { hash: { key, code, mode: 'all', ttlSeconds: 0, rows: [row] }, score: null };
+        }
         continue;
       }
-      let link = links.get(code);
-      if (link === undefined) {
-        link = { rows: [], score: null, bytes: 0 };
-        links.set(code, link);
+      if (rows.length === 0) continue;
+      let score: ScoreEntry | null = null;
+      let bytes = 0;
+      for (const row of rows) {
+        bytes += row[1].length;
+        const scores = scoresOf(row[0], row[1]);
+        if (scores !== null) score = { code, ...scores };
       }
-      link.rows.push(row);
-      link.bytes += bytes.length;
-      const scores = scoresOf(rowKey, bytes);
-      if (scores !== null) link.score = { code, ...scores };
-    }
-    for (const [code, link] of links) {
-      const { score } = link;
       const ttlLeftMs = score === null ? this.linkTtlMs : this.ttlLeftMs(score);
       // Not to be held any more, or too big: then it is only kept right where it is held.
-      const isHeld = ttlLeftMs > 0 && link.rows.length <= this.bounds.linkRows && link.bytes <= this.bounds.linkBytes;
+      const isHeld = ttlLeftMs > 0 && rows.length <= this.bounds.linkRows && bytes <= this.bounds.linkBytes;
       const hash: HashRows = {
         key: keys.linkRows(this.partition, code),
         code,
         mode: isHeld ? mode : 'changed',
         ttlSeconds: Math.max(Math.ceil(ttlLeftMs / 1_000), shortestTtlSeconds),
-        rows: link.rows,
+        rows,
       };
       yield { hash, score };
     }
@@ -632,7 +645,6 @@ class PartitionFollower {
           String(this.redisOffset),
           text,
           keys.progressChannel,
-          this.needsRefill() ? '0' : '1',
           this.fillId,
           encodePutBody(chunk),
         ],
