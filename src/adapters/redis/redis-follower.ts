@@ -170,6 +170,7 @@ export function createRedisFollower(options: RedisFollowerOptions): RedisFollowe
 interface Refill {
   readonly kind: RefillProgress['kind'];
   readonly rows: AsyncIterator<readonly RowEntry[]>;
+  readonly listToken: number;
   readonly startMs: number;
   rowsRead: number;
   rowsPushed: number;
@@ -355,12 +356,12 @@ class PartitionFollower {
   private async step(): Promise<void> {
     if (this.generation === null) await this.attach();
     const rows = this.missingFrom === null ? await this.pushWaiting() : await this.check();
-    if (this.refill === null && this.needsRefill()) this.beginRefill();
+    const isRefilling = this.refill !== null || (this.needsRefill() && (await this.beginRefill()));
     if (this.fills.size > 0) await this.putFills();
     else if (this.refill !== null) await this.goOnWithRefill(this.refill);
     else if (rows > bigRound.rows) await this.pause(bigRound.pauseMs);
     for (const look of [...this.settlers]) look();
-    const isIdle = this.fills.size === 0 && !this.needsRefill() && this.store.nextOffset <= this.redisOffset;
+    const isIdle = this.fills.size === 0 && !isRefilling && this.store.nextOffset <= this.redisOffset;
     if (isIdle && this.waiting.size === 0) await this.rest(checkIntervalMs);
   }
 
@@ -447,15 +448,23 @@ class PartitionFollower {
     for (const code of codes) this.fills.delete(code);
   }
 
-  private beginRefill(): void {
+  /** False when nothing can be refilled now: lists are made whole only by a store that stands where Redis does. */
+  private async beginRefill(): Promise<boolean> {
+    const { activeRows, connection, clock, logId, random } = this.options;
+    const { generation, store } = this;
+    if (generation === null) throw new PositionLost();
+    // The last 48 bits of an id are random.
+    const listToken = -2 - Number.parseInt(random.id().replaceAll('-', '').slice(-12), 16);
+    const kind = this.allDue && store.nextOffset >= this.redisOffset ? 'all' : 'changed';
+    if (kind === 'changed' && this.missingFrom === null) return false;
+    if (kind === 'all') {
+      const args = [logId, generation, String(listToken), String(store.nextOffset)];
+      if (numberOf(await connection.call('begin_lists', this.positionKeys, args)) === 0) return false;
+    }
     this.missesMore = false;
-    this.refill = {
-      kind: this.allDue ? 'all' : 'changed',
-      rows: this.options.activeRows(this.partition)[Symbol.asyncIterator](),
-      startMs: this.options.clock.monotonicMs(),
-      rowsRead: 0,
-      rowsPushed: 0,
-    };
+    const rows = activeRows(this.partition)[Symbol.asyncIterator]();
+    this.refill = { kind, rows, listToken, startMs: clock.monotonicMs(), rowsRead: 0, rowsPushed: 0 };
+    return true;
   }
 
   private async endRefill(): Promise<void> {
@@ -516,12 +525,13 @@ class PartitionFollower {
     const { generation } = this;
     if (generation === null) throw new PositionLost();
     if (refill.kind === 'all') {
-      const answer = await connection.call('listed', this.positionKeys, [logId, generation]);
-      if (numberOf(answer) === 0) {
-        this.generation = null;
-        throw new PositionLost();
-      }
-      this.allDue = false;
+      const answer = await connection.call('end_lists', this.positionKeys, [
+        logId,
+        generation,
+        String(refill.listToken),
+      ]);
+      // A list was lost meanwhile: all again.
+      if (numberOf(answer) === 1) this.allDue = false;
     }
     if (!this.missesMore) this.missingFrom = null;
     this.refill = null;
