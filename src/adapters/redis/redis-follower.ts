@@ -171,6 +171,7 @@ interface Refill {
   readonly kind: RefillProgress['kind'];
   readonly rows: AsyncIterator<readonly RowEntry[]>;
   readonly listToken: number;
+  readonly timesLetGo: number;
   readonly startMs: number;
   rowsRead: number;
   rowsPushed: number;
@@ -210,8 +211,8 @@ class PartitionFollower {
   private pushedOffset: number;
   /** Rows of this version and newer ones may be missing in Redis: its position stays until a refill has put them. */
   private missingFrom: number | null = null;
-  /** Set when more went missing while a refill ran. */
-  private missesMore = false;
+  /** How often rows were let go: those of a time that a refill, or a new generation, does not cover are missing still. */
+  private timesLetGo = 0;
 
   /** The generation that Redis is in, null when that must be found out, and the furthest position seen there. */
   private generation: string | null = null;
@@ -298,7 +299,7 @@ class PartitionFollower {
   private letGo(): void {
     this.waiting = new WaitingRows();
     if (this.missingFrom === null) this.missingFrom = this.pushedOffset;
-    this.missesMore = true;
+    this.timesLetGo += 1;
   }
 
   private needsRefill(): boolean {
@@ -381,6 +382,7 @@ class PartitionFollower {
       return;
     }
     const position = { partition: this.partition, ...this.store, logId, generation: random.id() };
+    const { timesLetGo } = this;
     const answer = listOf(
       await connection.call('open', this.positionKeys, [logId, formatPosition(position), keys.progressChannel]),
     );
@@ -389,9 +391,8 @@ class PartitionFollower {
     if (textOf(answer[0]) !== 'opened') throw new PositionLost();
     const reason = isRolledBack ? 'rolled back' : text === '' ? 'empty' : 'foreign or malformed';
     logger.info({ partition: this.partition, reason }, 'Redis is filled from the local store');
-    // Nothing is complete in a new generation, so nothing is missing in what is.
-    this.missingFrom = null;
-    this.missesMore = false;
+    // Nothing is complete in a new generation, so nothing is missing in what is, but what was let go since it was asked for.
+    this.missingFrom = timesLetGo === this.timesLetGo ? null : position.nextOffset;
     this.pushedOffset = position.nextOffset;
     this.allDue = true;
     this.adopt(position);
@@ -461,9 +462,9 @@ class PartitionFollower {
       const args = [logId, generation, String(listToken), String(store.nextOffset)];
       if (numberOf(await connection.call('begin_lists', this.positionKeys, args)) === 0) return false;
     }
-    this.missesMore = false;
+    const { timesLetGo } = this;
     const rows = activeRows(this.partition)[Symbol.asyncIterator]();
-    this.refill = { kind, rows, listToken, startMs: clock.monotonicMs(), rowsRead: 0, rowsPushed: 0 };
+    this.refill = { kind, rows, listToken, timesLetGo, startMs: clock.monotonicMs(), rowsRead: 0, rowsPushed: 0 };
     return true;
   }
 
@@ -533,7 +534,7 @@ class PartitionFollower {
       // A list was lost meanwhile: all again.
       if (numberOf(answer) === 1) this.allDue = false;
     }
-    if (!this.missesMore) this.missingFrom = null;
+    if (refill.timesLetGo === this.timesLetGo) this.missingFrom = null;
     this.refill = null;
     const progress = this.progressOf(refill);
     const rowsPerSecond = Math.round((refill.rowsPushed / Math.max(progress.durationMs, 1)) * 1_000);
