@@ -10,6 +10,7 @@ const source = `
 -- Strings are compared through numbers or bytes: Lua's own comparison of strings obeys the server's locale.
 local MARK = '!generation'
 local FILL = '!fill'
+local LEAST = '!least'
 
 local function textAt(key)
   local text = redis.pcall('GET', key)
@@ -50,9 +51,20 @@ local function score(key, member)
   return false
 end
 
--- Whether both sorted sets hold every visited link of the generation.
+-- Each sorted set says of itself how whole it is, by a member for the generation: -1 every visited link is in it, less than that
+-- the token of whoever is putting all links. A set that was lost has lost that, too.
+local function listState(keys, generation)
+  local first, second = score(keys[2], '!' .. generation), score(keys[3], '!' .. generation)
+  return first and first == second and tonumber(first) or nil
+end
+
 local function areListsWhole(keys, generation)
-  return score(keys[2], '!' .. generation) and score(keys[3], '!' .. generation) and true or false
+  return listState(keys, generation) == -1
+end
+
+local function setListState(keys, generation, state)
+  redis.call('ZADD', keys[2], state, '!' .. generation)
+  redis.call('ZADD', keys[3], state, '!' .. generation)
 end
 
 --[[ put: rows, scores, then the position.
@@ -78,9 +90,9 @@ local function put(keys, args)
   for place = 4, #keys do
     local key, mode, ttl, count = keys[place], nil, nil, nil
     mode, ttl, count, at = struct.unpack('>BI4I4', body, at)
-    local names, rows = { MARK, FILL }, {}
+    local names, rows = { MARK, FILL, LEAST }, {}
     for row = 1, count do
-      names[row + 2], rows[row], at = struct.unpack('>I4c0I4c0', body, at)
+      names[row + 3], rows[row], at = struct.unpack('>I4c0I4c0', body, at)
     end
     local old = redis.pcall('HMGET', key, unpack(names))
     local isHash = not old.err
@@ -89,19 +101,22 @@ local function put(keys, args)
     local writes = {}
     if isComplete then
       for row = 1, count do
-        if isNewer(rows[row], old[row + 2]) then
-          writes[#writes + 1] = names[row + 2]
+        if isNewer(rows[row], old[row + 3]) then
+          writes[#writes + 1] = names[row + 3]
           writes[#writes + 1] = rows[row]
         end
       end
     else
-      local begins = (mode == 1 or mode == 2) and not isBehind
+      -- Changes were told that found the hash incomplete: all rows must be of later than that.
+      local of, least = string.match(old[3] or '', '^(%S+) (%d+)$')
+      local isStale = of == generation and tonumber(least) > asOf
+      local begins = (mode == 1 or mode == 2) and not isBehind and not isStale
       if mode == 0 and knowsNew and not score(keys[2], string.match(key, '[^:]*$')) then begins = true end
-      local goesOn = (mode == 3 or mode == 4) and old[2] == fill
+      local goesOn = (mode == 3 or mode == 4) and old[2] == fill and not isStale
       if begins or goesOn then
         if begins then redis.call('DEL', key) end
         for row = 1, count do
-          writes[#writes + 1] = names[row + 2]
+          writes[#writes + 1] = names[row + 3]
           writes[#writes + 1] = rows[row]
         end
         if mode == 2 then
@@ -114,6 +129,10 @@ local function put(keys, args)
         if mode == 4 then redis.call('HDEL', key, FILL) end
       else
         if not isHash then redis.call('DEL', key) end
+        if mode == 0 and not isStale then
+          redis.call('HSET', key, LEAST, generation .. ' ' .. args[3])
+          redis.call('EXPIRE', key, ttl)
+        end
         incomplete[#incomplete + 1] = place - 4
       end
     end
@@ -150,15 +169,27 @@ local function open(keys, args)
   return { 'opened' }
 end
 
---[[ listed: says that the sorted sets hold every visited link.
+--[[ begin_lists: all links are being put into the sorted sets.
 KEYS  position, by visits, by last visit
-ARGV  1 log  2 generation
-Reply 1, or 0 when the generation is another ]]
-local function listed(keys, args)
+ARGV  1 log  2 generation  3 token, below -1  4 as of: links visited before this offset are put from now on, and those visited later
+Reply 1, or 0 when the generation is another or the position further ]]
+local function beginLists(keys, args)
   local current = positionAt(keys[1])
   if not current or current.log ~= args[1] or current.generation ~= args[2] then return 0 end
-  redis.call('ZADD', keys[2], -1, '!' .. args[2])
-  redis.call('ZADD', keys[3], -1, '!' .. args[2])
+  if current.nextOffset > tonumber(args[4]) then return 0 end
+  setListState(keys, args[2], args[3])
+  return 1
+end
+
+--[[ end_lists: all links have been put, and the sorted sets are the same as when that began.
+KEYS  position, by visits, by last visit
+ARGV  1 log  2 generation  3 token
+Reply 1, or 0 when one was lost in between, or the generation is another ]]
+local function endLists(keys, args)
+  local current = positionAt(keys[1])
+  if not current or current.log ~= args[1] or current.generation ~= args[2] then return 0 end
+  if listState(keys, args[2]) ~= tonumber(args[3]) then return 0 end
+  setListState(keys, args[2], -1)
   return 1
 end
 
@@ -362,7 +393,8 @@ end
 const functions = {
   put: 'put',
   open: 'open',
-  listed: 'listed',
+  begin_lists: 'beginLists',
+  end_lists: 'endLists',
   position: 'position',
   read: 'read',
   highest: 'highest',

@@ -170,6 +170,8 @@ export function createRedisFollower(options: RedisFollowerOptions): RedisFollowe
 interface Refill {
   readonly kind: RefillProgress['kind'];
   readonly rows: AsyncIterator<readonly RowEntry[]>;
+  readonly listToken: number;
+  readonly timesLetGo: number;
   readonly startMs: number;
   rowsRead: number;
   rowsPushed: number;
@@ -209,8 +211,8 @@ class PartitionFollower {
   private pushedOffset: number;
   /** Rows of this version and newer ones may be missing in Redis: its position stays until a refill has put them. */
   private missingFrom: number | null = null;
-  /** Set when more went missing while a refill ran. */
-  private missesMore = false;
+  /** How often rows were let go: those of a time that a refill, or a new generation, does not cover are missing still. */
+  private timesLetGo = 0;
 
   /** The generation that Redis is in, null when that must be found out, and the furthest position seen there. */
   private generation: string | null = null;
@@ -297,7 +299,7 @@ class PartitionFollower {
   private letGo(): void {
     this.waiting = new WaitingRows();
     if (this.missingFrom === null) this.missingFrom = this.pushedOffset;
-    this.missesMore = true;
+    this.timesLetGo += 1;
   }
 
   private needsRefill(): boolean {
@@ -355,12 +357,12 @@ class PartitionFollower {
   private async step(): Promise<void> {
     if (this.generation === null) await this.attach();
     const rows = this.missingFrom === null ? await this.pushWaiting() : await this.check();
-    if (this.refill === null && this.needsRefill()) this.beginRefill();
+    const isRefilling = this.refill !== null || (this.needsRefill() && (await this.beginRefill()));
     if (this.fills.size > 0) await this.putFills();
     else if (this.refill !== null) await this.goOnWithRefill(this.refill);
     else if (rows > bigRound.rows) await this.pause(bigRound.pauseMs);
     for (const look of [...this.settlers]) look();
-    const isIdle = this.fills.size === 0 && !this.needsRefill() && this.store.nextOffset <= this.redisOffset;
+    const isIdle = this.fills.size === 0 && !isRefilling && this.store.nextOffset <= this.redisOffset;
     if (isIdle && this.waiting.size === 0) await this.rest(checkIntervalMs);
   }
 
@@ -380,6 +382,7 @@ class PartitionFollower {
       return;
     }
     const position = { partition: this.partition, ...this.store, logId, generation: random.id() };
+    const { timesLetGo } = this;
     const answer = listOf(
       await connection.call('open', this.positionKeys, [logId, formatPosition(position), keys.progressChannel]),
     );
@@ -388,9 +391,8 @@ class PartitionFollower {
     if (textOf(answer[0]) !== 'opened') throw new PositionLost();
     const reason = isRolledBack ? 'rolled back' : text === '' ? 'empty' : 'foreign or malformed';
     logger.info({ partition: this.partition, reason }, 'Redis is filled from the local store');
-    // Nothing is complete in a new generation, so nothing is missing in what is.
-    this.missingFrom = null;
-    this.missesMore = false;
+    // Nothing is complete in a new generation, so nothing is missing in what is, but what was let go since it was asked for.
+    this.missingFrom = timesLetGo === this.timesLetGo ? null : position.nextOffset;
     this.pushedOffset = position.nextOffset;
     this.allDue = true;
     this.adopt(position);
@@ -447,15 +449,23 @@ class PartitionFollower {
     for (const code of codes) this.fills.delete(code);
   }
 
-  private beginRefill(): void {
-    this.missesMore = false;
-    this.refill = {
-      kind: this.allDue ? 'all' : 'changed',
-      rows: this.options.activeRows(this.partition)[Symbol.asyncIterator](),
-      startMs: this.options.clock.monotonicMs(),
-      rowsRead: 0,
-      rowsPushed: 0,
-    };
+  /** False when nothing can be refilled now: lists are made whole only by a store that stands where Redis does. */
+  private async beginRefill(): Promise<boolean> {
+    const { activeRows, connection, clock, logId, random } = this.options;
+    const { generation, store } = this;
+    if (generation === null) throw new PositionLost();
+    // The last 48 bits of an id are random.
+    const listToken = -2 - Number.parseInt(random.id().replaceAll('-', '').slice(-12), 16);
+    const kind = this.allDue && store.nextOffset >= this.redisOffset ? 'all' : 'changed';
+    if (kind === 'changed' && this.missingFrom === null) return false;
+    if (kind === 'all') {
+      const args = [logId, generation, String(listToken), String(store.nextOffset)];
+      if (numberOf(await connection.call('begin_lists', this.positionKeys, args)) === 0) return false;
+    }
+    const { timesLetGo } = this;
+    const rows = activeRows(this.partition)[Symbol.asyncIterator]();
+    this.refill = { kind, rows, listToken, timesLetGo, startMs: clock.monotonicMs(), rowsRead: 0, rowsPushed: 0 };
+    return true;
   }
 
   private async endRefill(): Promise<void> {
@@ -516,14 +526,15 @@ class PartitionFollower {
     const { generation } = this;
     if (generation === null) throw new PositionLost();
     if (refill.kind === 'all') {
-      const answer = await connection.call('listed', this.positionKeys, [logId, generation]);
-      if (numberOf(answer) === 0) {
-        this.generation = null;
-        throw new PositionLost();
-      }
-      this.allDue = false;
+      const answer = await connection.call('end_lists', this.positionKeys, [
+        logId,
+        generation,
+        String(refill.listToken),
+      ]);
+      // A list was lost meanwhile: all again.
+      if (numberOf(answer) === 1) this.allDue = false;
     }
-    if (!this.missesMore) this.missingFrom = null;
+    if (refill.timesLetGo === this.timesLetGo) this.missingFrom = null;
     this.refill = null;
     const progress = this.progressOf(refill);
     const rowsPerSecond = Math.round((refill.rowsPushed / Math.max(progress.durationMs, 1)) * 1_000);

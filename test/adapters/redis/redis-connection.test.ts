@@ -47,7 +47,7 @@ describe('a connection to Redis', () => {
     for (let call = 0; call < 20; call++) {
       const next = await timed(ask);
       expect(next.error).toBeInstanceOf(RedisUnavailable);
-      expect(next.durationMs).toBeLessThan(20);
+      expect(next.durationMs).toBeLessThan(200);
     }
     await server.signal('SIGCONT');
     await isReady();
@@ -61,7 +61,7 @@ describe('a connection to Redis', () => {
     await server.kill();
     expect((await call).error).toBeInstanceOf(RedisUnavailable);
     expect((await call).durationMs).toBeLessThan(700);
-    expect((await timed(ask)).durationMs).toBeLessThan(20);
+    expect((await timed(ask)).durationMs).toBeLessThan(200);
     await server.start();
     await isReady();
     expect(String(await ask())).toBe('');
