@@ -1,7 +1,11 @@
 /*
  * The changelog of one task, the instances that may own the task, and their local stores: is any visit ever lost or counted twice?
- * Run by scripts/model.js, which tells what is bounded. A step of a process is what can happen between two crashes. Offsets here
- * are places among the records that still stand: what compaction took away leaves no hole.
+ * Run by scripts/model.js, which sets the bounds. A step of a process is what can happen between two crashes. Offsets here are places
+ * among the records that still stand: what compaction took away leaves no hole.
+ *
+ * Simpler than the program: a commit follows each visit; a takeover reads in one step; a retried append may hold other
+ * rows than the one without an answer (which is more than may happen); somebody owns the task again within the lag; barriers
+ * are not tombstoned but vanish when all have passed them; Redis is not lost; producers are not forgotten.
  */
 
 #ifndef INSTANCES
@@ -66,6 +70,9 @@ typedef Instance {
   byte dirty;               /* links whose rows the changelog lacks */
   bool restless;            /* the changelog holds something stale that this owner has not yet written over */
   byte checkpointed;        /* next offset of the last checkpoint that it wrote, plus one */
+#ifdef REDIS
+  byte unpushed;            /* links whose rows Redis lacks, as far as this owner knows */
+#endif
   bool flushing;
   byte todo;                /* links of this flush that are not yet appended */
   byte flushedNext; byte flushedWatermark;
@@ -73,6 +80,10 @@ typedef Instance {
 };
 Instance instance[INSTANCES];
 #define my instance[me]
+
+#ifdef REDIS
+byte redisVersion[2], redisCount[2];
+#endif
 
 typedef Stray { byte holds; byte version[2]; byte count[2]; byte next; byte watermark; byte epoch; bool underWay };
 Stray stray;
@@ -223,6 +234,9 @@ inline leave(me) {
   endAppend(me);
   my.state = AWAY;
   my.epoch = 0; my.next = 0; my.watermark = 0; my.position = 0; my.dirty = 0; my.restless = false; my.checkpointed = 0;
+#ifdef REDIS
+  my.unpushed = 0;
+#endif
   my.flushing = false; my.todo = 0; my.flushedNext = 0; my.flushedWatermark = 0; my.unanswered = 0; my.base = 0; my.behind = 0;
   if
   :: barriers == TAKEOVERS -> loseStore(me) /* Nobody will open it again. */
@@ -307,6 +321,9 @@ proctype Owner(byte me) {
         my.watermark = (my.stored -> my.storedWatermark : foundWatermark);
 #endif
         my.position = upTo;
+#ifdef REDIS
+        my.unpushed = BOTH;
+#endif
 #ifndef NO_REWRITE
         my.restless = true;
         my.dirty = (last[0] < my.version[0] -> 1 : 0) | (last[1] < my.version[1] -> 2 : 0)
@@ -333,6 +350,9 @@ proctype Owner(byte me) {
            my.version[k] = my.next + 1;
            my.count[k]++;
            my.dirty = my.dirty | (1 << k);
+#ifdef REDIS
+           my.unpushed = my.unpushed | (1 << k);
+#endif
            assert(my.count[k] <= TRUTH(k))
         fi
      :: else
@@ -461,6 +481,25 @@ proctype Owner(byte me) {
      :: else -> my.position = end; tidy()
      fi;
      upTo = 0; fenced = false }
+
+#ifdef REDIS
+  /* Push one row after the commit; Redis compares versions in the same call. */
+  :: d_step { my.state == RUNNING && my.unpushed ->
+     k = (my.unpushed & 1 -> 0 : 1);
+     my.unpushed = my.unpushed & ~(1 << k);
+     if
+#ifndef NO_REDIS_GUARD
+     :: my.version[k] < redisVersion[k]
+#endif
+     :: else -> redisVersion[k] = my.version[k]; redisCount[k] = my.count[k]
+     fi;
+     k = 0 }
+
+  /* The rightful owner has pushed all: Redis must tell the truth, whatever a stale owner pushes before or after. */
+  :: d_step { my.state == RUNNING && my.epoch == barriers && my.next == VISITS && !my.unpushed &&
+       (redisCount[0] != TRUTH(0) || redisCount[1] != TRUTH(1)) ->
+     assert(false) }
+#endif
 
   /* All is folded and flushed, and nothing is unknown: the store must tell the truth. */
   :: d_step { my.state == RUNNING && my.next == VISITS && !my.dirty && !my.restless && !my.flushing && my.position == end &&
