@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
-import { Redis } from 'ioredis';
 import { type Cluster, clusterStartTimeoutMs, type Instance, startCluster } from '../support/cluster.ts';
+import { emptyRedis } from '../support/empty-redis.ts';
 import { inParallel } from '../support/in-parallel.ts';
 import { botAgent, createProgramClient, eventually, humanAgent, type ProgramLink } from '../support/program-client.ts';
 import { runRefusedProgram, startProgram } from '../support/running-program.ts';
@@ -210,7 +210,7 @@ describe('three instances', () => {
       inFlightMax,
       Array.from({ length: 400 }, (_, number) => number),
       async (number) => {
-        if (redirects >= maxVisits / 2) flushed ??= emptyRedis(redis);
+        if (redirects >= maxVisits / 2) flushed ??= emptyRedis(redis.redisUrl);
         const { status } = await instance(number).user.follow(code);
         if (status === 302) redirects += 1;
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -264,10 +264,3 @@ describe('three instances', () => {
     await cluster.inService();
   });
 });
-
-/** FLUSHALL, as an operator would do it by mistake. */
-async function emptyRedis({ redisUrl }: Services): Promise<void> {
-  const client = new Redis(redisUrl);
-  await client.flushall();
-  client.disconnect();
-}
