@@ -288,7 +288,7 @@ describe('Redis with TLS and the shipped user', () => {
       const lists = [keys.position(1), keys.byVisits(1), keys.byLastVisit(1)];
       await connection.call('open', lists, ['log', position, keys.progressChannel]);
       expect(String(await connection.call('position', lists.slice(0, 1), []))).toBe(position);
-      expect(await connection.call('listed', lists, ['log', 'g'])).toBe(1);
+      expect(await connection.call('begin_lists', lists, ['log', 'g', '-2', '7'])).toBe(1);
       await eventually(() => heard.includes(position), 'the position was told');
     } finally {
       connection.close();
