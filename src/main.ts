@@ -4,11 +4,13 @@ import { runProgram } from './composition/lifecycle.ts';
 import { type Config, ConfigError, parseConfig } from './config.ts';
 
 const config = readConfig();
-if (config.distributed !== null) {
-  console.error('KAFKA_BROKERS and REDIS_URL are set, but this build runs as one process only.');
-  process.exit(1);
+const { distributed } = config;
+if (distributed === null) await runProgram(config, openEmbedded);
+else {
+  // Its clients would make the start of a single process longer.
+  const { openDistributed } = await import('./composition/distributed.ts');
+  await runProgram(config, (_config, logger) => openDistributed(config, distributed, logger));
 }
-await runProgram(config, openEmbedded);
 
 function readConfig(): Config {
   try {

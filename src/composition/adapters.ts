@@ -1,6 +1,7 @@
 /** One opened set of adapters: what a mode gives to the application, whatever the mode. */
 
-import type { FoldCounts } from '../http/metrics.ts';
+import type { Door } from '../http/app-options.ts';
+import type { FoldCounts, JournalBacklog } from '../http/metrics.ts';
 import type { AnswerStore } from '../ports/answer-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventLog } from '../ports/event-log.ts';
@@ -36,10 +37,16 @@ export interface Adapters {
   foldCounts(): FoldCounts;
   /** Write errors of the journal since the start, and how long its last sync took, ms. */
   journalFigures(): { readonly writeErrors: number; readonly lastSyncMs: number };
+  /** What of the journal is yet to be forwarded; not there where the journal is the log itself. */
+  readonly journalBacklog?: () => JournalBacklog;
   /** Calls `listener` with the duration of each commit of the fold, ms. */
   onCommit(listener: (durationMs: number) => void): void;
   /** Why changes are no longer taken, or null. */
   problem(): string | null;
+  /** By part that this mode has beside links and statistics: `ok`, or one sentence on what is degraded. */
+  checks(): Readonly<Record<string, string>>;
+  /** What other instances ask, if there are any. */
+  readonly internalDoor: Door | null;
   /** Commits what is folded and closes everything; nothing is lost without it, the next start only takes longer. */
   close(): Promise<void>;
 }

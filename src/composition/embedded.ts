@@ -4,33 +4,24 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLevelAnswerStore } from '../adapters/level/level-answer-store.ts';
-import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
 import { openProcessLock } from '../adapters/level/process-lock.ts';
-import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
 import { openSegmentLog } from '../adapters/segments/open-segment-log.ts';
 import { openCodeSecret } from '../adapters/system/code-secret.ts';
 import { systemClock } from '../adapters/system/system-clock.ts';
 import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config } from '../config.ts';
-import type { Clock } from '../ports/clock.ts';
 import { LogDamaged } from '../ports/event-log.ts';
 import { noLinkBarrier } from '../ports/link-barrier.ts';
 import type { Logger } from '../ports/logger.ts';
-import { type StateStore, StoreDamaged } from '../ports/state-store.ts';
-import { openLinkTable } from '../projections/link-table.ts';
 import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
 import { createVisitLimits } from '../projections/visit-limits.ts';
 import type { Adapters } from './adapters.ts';
+import { refuseDistributedFolder } from './log-memory.ts';
+import { openAnswers, openLinks } from './opened-stores.ts';
 import { startStatisticsThread } from './statistics-client.ts';
 
 const dayMs = 24 * 60 * 60_000;
-const answerSweepIntervalMs = 60 * 60_000;
-/** For a store that is filled from nothing: fewer files to merge and to map while a million links are loaded. Later it costs memory. */
-const linkWriteBufferBytes = { first: 8 * 1024 * 1024, later: 4 * 1024 * 1024 };
-/** How often the loading of the link table is told, at the most. */
-const progressIntervalMs = 1_000;
 
 /**
  * Opens everything below `config.dataDir`. Throws `StoreLocked` when another process uses the folder, `LogDamaged` when the log
@@ -47,6 +38,7 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
 
   try {
     mkdirSync(dataDir, { recursive: true });
+    refuseDistributedFolder(dataDir);
     const lock = await openProcessLock(dataDir);
     opened.push(() => lock.release());
     const secret = openCodeSecret(dataDir, config.codeSecret, random);
@@ -87,39 +79,14 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       onProgress: thread.onProgress,
     });
 
-    const answers = createLevelAnswerStore(await openAnswers(join(dataDir, 'stores', 'answers'), clock, logger), clock);
-    const sweeping = setInterval(() => {
-      answers.sweep().catch((error: Error) => logger.warn({ err: error }, 'kept answers could not be swept'));
-    }, answerSweepIntervalMs).unref();
-    opened.push(() => {
-      clearInterval(sweeping);
-      return answers.close();
-    });
+    const answers = await openAnswers(dataDir, clock, logger);
+    opened.push(() => answers.close());
     const salt = await openVisitorSalt({ dataDir, clock, random, logger });
     opened.push(() => salt.close());
 
     // Last: what the table does in the background from here on would hold up the others.
-    const linkStore = join(dataDir, 'stores', 'links');
-    const linkTable = await openLinkTable({
-      openStore() {
-        const writeBufferBytes = existsSync(linkStore) ? linkWriteBufferBytes.later : linkWriteBufferBytes.first;
-        return openLevelStateStore({ folder: linkStore, writeBufferBytes });
-      },
-      setStoreAside: async (reason) => {
-        const movedTo = await setAsideFolder(linkStore, clock);
-        logger.warn({ reason, movedTo }, 'the store of links was set aside, links are folded anew');
-      },
-      log,
-      clock,
-      logger,
-    });
+    const linkTable = await openLinks({ dataDir, log, clock, logger });
     opened.push(() => linkTable.close());
-    let toldAtMs = clock.monotonicMs();
-    await linkTable.load(({ fraction, eventsDone, eventsTotal }) => {
-      if (clock.monotonicMs() - toldAtMs < progressIntervalMs) return;
-      toldAtMs = clock.monotonicMs();
-      logger.info({ percent: Math.floor(fraction * 100), eventsDone, eventsTotal }, 'loading links');
-    });
 
     return {
       clock,
@@ -153,6 +120,8 @@ export async function openEmbedded(config: Config, logger: Logger): Promise<Adap
       },
       onCommit: thread.onCommit,
       problem: () => linkTable.halted(),
+      checks: () => ({}),
+      internalDoor: null,
       close,
     };
   } catch (error) {
@@ -173,16 +142,4 @@ function refuseStoresWithoutLog(dataDir: string, logFolder: string): void {
     0,
     `the log is missing, but ${stores} was folded from one; restore the log from a backup, or remove ${stores} as well to begin without any link`,
   );
-}
-
-/** Kept answers cannot be made again: without them, a retry that is older than the damage is decided by its command id alone. */
-async function openAnswers(folder: string, clock: Clock, logger: Logger): Promise<StateStore> {
-  try {
-    return await openLevelStateStore({ folder });
-  } catch (error) {
-    if (!(error instanceof StoreDamaged)) throw error;
-    const movedTo = await setAsideFolder(folder, clock);
-    logger.warn({ err: error, movedTo }, 'the store of kept answers was set aside');
-    return openLevelStateStore({ folder });
-  }
 }

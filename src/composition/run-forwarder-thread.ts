@@ -6,10 +6,11 @@ import type { MessagePort } from 'node:worker_threads';
 import { ForwardedPositions } from '../adapters/segments/forwarded-positions.ts';
 import { openSegmentReader } from '../adapters/segments/segment-reader.ts';
 import { systemClock } from '../adapters/system/system-clock.ts';
-import type { LogFields, Logger } from '../ports/logger.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { VisitShipper } from '../ports/visit-shipper.ts';
 import { Forwarder } from '../worker/forwarder.ts';
 import type { ForwarderThreadData, FromForwarderThread, ToForwarderThread } from './forwarder-messages.ts';
+import { createSendingLogger } from './sending-logger.ts';
 
 /** Resolves when the main thread has said to stop and what was under way has ended. */
 export async function runForwarderThread<ShipperOptions>(
@@ -20,7 +21,7 @@ export async function runForwarderThread<ShipperOptions>(
   const { folder, journalId, shared, fromOffsets } = data;
   const send = (message: FromForwarderThread): void => port.postMessage(message);
   const positions = new ForwardedPositions(folder, journalId);
-  const logger = sendingLogger(send, {});
+  const logger = createSendingLogger((level, fields, message) => send({ type: 'log', level, fields, message }));
   const shipper = await createShipper(data.shipper, logger);
   const forwarder = new Forwarder({
     readers: fromOffsets.map((_, partition) => openSegmentReader({ folder, topic: 'visits', partition, shared })),
@@ -37,25 +38,4 @@ export async function runForwarderThread<ShipperOptions>(
   await forwarder.run();
   await shipper.close();
   port.close();
-}
-
-function sendingLogger(send: (message: FromForwarderThread) => void, bound: LogFields): Logger {
-  const at =
-    (level: 'debug' | 'info' | 'warn' | 'error') =>
-    (fields: LogFields, message: string): void =>
-      send({ type: 'log', level, fields: cloneable({ ...bound, ...fields }), message });
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: (fields) => sendingLogger(send, { ...bound, ...fields }),
-  };
-}
-
-/** An error may hold what cannot be sent to another thread. */
-function cloneable(fields: LogFields): LogFields {
-  if (!(fields['err'] instanceof Error)) return fields;
-  const { name, message, stack } = fields['err'];
-  return { ...fields, err: { name, message, stack } };
 }

@@ -6,9 +6,9 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
 import type { LogFields, Logger } from '../ports/logger.ts';
 import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
+import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/task-stores.ts';
 import { noCounts, type TaskCounts } from '../worker/checkpoint.ts';
 import type { TaskStatus } from '../worker/task.ts';
-import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../worker/task-store.ts';
 import { LagMarks } from './lag-marks.ts';
 import type { FromStatisticsThread, StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
 

@@ -1,7 +1,7 @@
 /** What the main thread and the statistics thread say to each other. Structured-clone values only. */
 import type { LogFields } from '../ports/logger.ts';
+import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import type { TaskStatus } from '../worker/task.ts';
-import type { StoreAnswer, StoreRequest } from '../worker/task-store.ts';
 
 export type ToStatisticsThread =
   | { readonly type: 'read'; readonly id: number; readonly request: StoreRequest }

@@ -82,6 +82,7 @@ function readinessOf(adapters: Adapters, draining: boolean): Readiness {
     checks: {
       server: draining ? 'draining: this process is about to stop' : 'ok',
       links: adapters.problem() ?? 'ok',
+      ...adapters.checks(),
       statistics: halted ?? (rebuild === null ? 'ok' : `being folded: ${Math.floor(rebuild.fraction * 100)} %`),
     },
     rebuild,

@@ -2,20 +2,22 @@
 import type { RequestListener } from 'node:http';
 import type { Config } from '../config.ts';
 import { isReserved } from '../domain/short-code.ts';
+import type { Door } from '../http/app-options.ts';
 import { createClientAddress } from '../http/client-address.ts';
 import { createClientLimiter } from '../http/client-limiter.ts';
 import { createOwnOrigins } from '../http/host-check.ts';
 import { createLateApplication } from '../http/late-application.ts';
 import { createLiveTotals, type LiveTotals } from '../http/live-totals.ts';
 import { createMetrics } from '../http/metrics.ts';
-import { createRedirectDoor, type RedirectDoor } from '../http/redirect-door.ts';
+import { createRedirectDoor } from '../http/redirect-door.ts';
 import { createRedirectMisses } from '../http/redirect-misses.ts';
 import { createVisitDescription } from '../http/visit-description.ts';
 import { encodeVisit } from '../serde/visit.ts';
 import type { Adapters } from './adapters.ts';
 
 export interface Web {
-  readonly door: RedirectDoor;
+  /** Redirects, and what other instances ask. */
+  readonly door: Door;
   /** The Express application; before {@link load}, what waits for it. */
   readonly app: RequestListener;
   readonly liveTotals: LiveTotals;
@@ -43,6 +45,7 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     streams: () => liveTotals.size(),
     foldCounts: () => adapters.foldCounts(),
     journalFigures: () => adapters.journalFigures(),
+    ...(adapters.journalBacklog && { journalBacklog: adapters.journalBacklog }),
   });
   adapters.onCommit((durationMs) => metrics.recordCommit(durationMs));
 
@@ -66,8 +69,10 @@ export function createWeb(config: Config, adapters: Adapters, isDraining: () => 
     observe: metrics.recordRedirect,
   });
 
+  const { internalDoor } = adapters;
   return {
-    door,
+    door:
+      internalDoor === null ? door : (request, response) => internalDoor(request, response) || door(request, response),
     app: late.listener,
     liveTotals,
     async load() {

@@ -122,18 +122,21 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     const isHead = request.method === 'HEAD';
     const visitClass = description.classOf(request);
     const usesLimit = link.maxVisits !== null && visitClass === 'human' && !isHead;
-    if (link.maxVisits !== null) {
-      const taken = limits.take(link.code, link.maxVisits);
-      if (taken === 'seeding') {
-        seedAndAnswer(request, response, startMs, path, link, seedAttempts);
+    const { maxVisits } = link;
+    if (maxVisits !== null) {
+      // Others than human visitors only ask whether there is something left.
+      const next = usesLimit ? 'take' : 'look';
+      const answered = limits[next](link.code, maxVisits);
+      if (answered === 'seeding') {
+        seedAndAnswer(request, response, startMs, path, link, seedAttempts, () =>
+          limits.seed(link.code, maxVisits, next),
+        );
         return;
       }
-      if (taken === 'used-up') {
+      if (answered === 'used-up') {
         miss(request, response, startMs, 'used-up', link);
         return;
       }
-      // Others than human visitors only ask whether there is something left, within this turn of the event loop.
-      if (!usesLimit) limits.giveBack(link.code);
     }
 
     if (isHead) {
@@ -179,12 +182,13 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     path: RedirectPath,
     link: Link,
     seedAttempts: number,
+    seed: () => Promise<void>,
   ): void {
     if (seedAttempts === seedAttemptsMax) {
       miss(request, response, startMs, 'unavailable', link, 1);
       return;
     }
-    limits.seed(link.code).then(
+    seed().then(
       () => answer(request, response, startMs, path, seedAttempts + 1, false),
       (error: unknown) => {
         if (startMs - seedWarningMs >= warningEveryMs) {

@@ -21,7 +21,15 @@ export interface ChangelogRecord extends ChangelogEntry {
   readonly epoch: number;
   /** Place of the send that carried the record among those of its epoch, from 0. */
   readonly send: number;
-  /** Set when the record's checksum does not match or it cannot be read: why. Nothing in it may be believed. */
+  /**
+   * When the broker appended it, wall-clock ms. A stale value is only trusted while compaction cannot have dropped a newer one
+   * before it, which needs its age; without it the value counts as old.
+   */
+  readonly appendedAtMs?: number;
+  /**
+   * Set when the record's checksum does not match or it cannot be read: why. Nothing in it may be believed; `epoch` is -1 when
+   * it carries none, so that it cannot have been a record of ours.
+   */
   readonly invalid?: string;
 }
 

@@ -17,6 +17,8 @@ export interface StatisticsReadModel {
   everyTotal(maxAgeMs: number): Promise<ReadonlyMap<string, VisitTotals>>;
   /** Where the fold stands now, without asking anyone. */
   progress(): StatisticsProgress;
+  /** The same, asked of whoever knows it best now. */
+  progressNow(): Promise<StatisticsProgress>;
   /** Calls `listener` after each commit of the fold. Returns the function that ends it. */
   onProgress(listener: (progress: StatisticsProgress) => void): () => void;
   /** Resolves when all records before `nextOffset` of `partition` are in the numbers; rejects after `timeoutMs`. */

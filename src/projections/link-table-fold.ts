@@ -64,6 +64,8 @@ export interface LinkFold {
   nextOffset(partition: number): number;
   /** Folds the record at `nextOffset(partition)`; `value` is not kept. */
   fold(partition: number, event: LinkEvent, value: Buffer): FoldedRecord;
+  /** Goes past the record at `nextOffset(partition)`, which is no event. */
+  pass(partition: number): void;
   /** Entries of `gt < key < lt`, rows that are not committed yet included. */
   range(query: RangeQuery): Promise<RangeAnswer>;
   /** Rows that are not on the disk yet. */
@@ -251,6 +253,11 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       }
       positions[partition] = { nextOffset: offset + 1, streamTimeMs };
       return { link: after, effective };
+    },
+    pass(partition) {
+      const position = positions[partition];
+      if (position === undefined) throw new RangeError(`there is no partition ${partition}`);
+      positions[partition] = { ...position, nextOffset: position.nextOffset + 1 };
     },
     async range({ gt, lt, reverse, limit }) {
       // What is pending now counts, wherever the commit stands by the time the store answers.

@@ -98,6 +98,14 @@ const scanEntriesPerRead = 1000;
 const recordsPerTurnMax = 200;
 const applyWaitersMax = 100_000;
 
+/** Records that a log keeps for itself; no code begins so. */
+const logsOwnKeyPrefix = '!';
+
+/** Nobody of ours wrote it, so no link is wrong without it. One that bears our identity and does not check parks the partition. */
+function isStrangers(record: LogRecord): boolean {
+  return record.invalid !== undefined && record.producerId === '';
+}
+
 interface Partition {
   readonly index: number;
   readonly reader: LogReader;
@@ -171,8 +179,17 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
   }
 
   function foldRecord(partition: number, record: LogRecord): void {
+    if (record.key.startsWith(logsOwnKeyPrefix) || isStrangers(record)) {
+      if (record.invalid !== undefined) {
+        const { offset, invalid } = record;
+        logger.warn({ partition, offset, reason: invalid }, 'a record of links is none of ours and is passed over');
+      }
+      fold.pass(partition);
+      return;
+    }
     let event: LinkEvent;
     try {
+      if (record.invalid !== undefined) throw new Error(record.invalid);
       event = decodeLinkEvent(record.value);
       if (event.code !== record.key) throw new Error(`its key is "${record.key}" and its code "${event.code}"`);
     } catch (error) {

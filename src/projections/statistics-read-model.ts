@@ -14,7 +14,7 @@ import {
   StatisticsRebuilding,
   StatisticsUnavailable,
 } from '../ports/statistics-read-model.ts';
-import type { StoreAnswer, TaskStoreReader } from '../worker/task-store.ts';
+import type { StoreAnswer, TaskStoreReader } from '../ports/task-stores.ts';
 import { asBuffer } from '../worker/versioned-rows.ts';
 import { dayStatisticsOf } from './day-row.ts';
 import { totalsOfRow, totalsRowCodec } from './totals-row.ts';
@@ -27,6 +27,8 @@ export interface StatisticsReadModelOptions {
   readonly clock: Clock;
   /** Where the fold stands, as told by the worker last. */
   readonly progress: () => StatisticsProgress;
+  /** The same, asked of whoever knows it best now; by default what was told last. */
+  readonly progressNow?: () => Promise<StatisticsProgress>;
   readonly onProgress: (listener: (progress: StatisticsProgress) => void) => () => void;
 }
 
@@ -144,6 +146,7 @@ export function createStatisticsReadModel(options: StatisticsReadModelOptions): 
       return everyTotal.totals;
     },
     progress: options.progress,
+    progressNow: options.progressNow ?? (async () => options.progress()),
     onProgress: options.onProgress,
     reached(partition, nextOffset, timeoutMs) {
       return new Promise((resolve, reject) => {

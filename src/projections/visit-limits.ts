@@ -48,6 +48,12 @@ export function createVisitLimits(deps: VisitLimitsDeps): VisitLimits {
       return 'taken';
     },
 
+    look(code, maxVisits) {
+      const count = used.get(code);
+      if (count === undefined) return 'seeding';
+      return count >= maxVisits ? 'used-up' : 'left';
+    },
+
     seed(code) {
       if (used.has(code)) return Promise.resolve();
       let seed = seeds.get(code);

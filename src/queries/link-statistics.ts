@@ -76,7 +76,7 @@ export interface SeriesBucket {
 }
 
 export interface LinkStatisticsContext {
-  readonly statistics: Pick<StatisticsReadModel, 'daysOf' | 'progress'>;
+  readonly statistics: Pick<StatisticsReadModel, 'daysOf' | 'progressNow'>;
   readonly clock: Pick<Clock, 'nowMs'>;
 }
 
@@ -89,7 +89,7 @@ export function createLinkStatistics({ statistics, clock }: LinkStatisticsContex
     if (known !== null && 'length' in known) return known;
     const nowMs = clock.nowMs();
     // Read before the days: a visit that is pending at this moment may or may not be in them.
-    const { lagMs } = statistics.progress();
+    const { lagMs } = await statistics.progressNow();
     const fromDay = fromMs === null ? 0 : Math.max(0, dayOf(fromMs));
     const toDay = toMs === null ? dayOf(nowMs) + daysAhead : dayAfter(toMs);
     const read = await statistics.daysOf(link.code, fromDay, Math.max(fromDay, toDay));

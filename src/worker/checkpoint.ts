@@ -3,6 +3,8 @@
  * exactly what is in them; the store is never wiped because of a crash.
  */
 
+import type { Watermark } from './producer-watermarks.ts';
+
 export const checkpointKey = '!checkpoint';
 
 export interface Checkpoint {
@@ -27,6 +29,18 @@ export interface TaskCounts {
 }
 
 export const noCounts: TaskCounts = { folded: 0, duplicates: 0, gaps: 0, deadLetters: 0 };
+
+/** All that a fold needs to go on: where, and what it knew there. */
+export interface ResumePoint {
+  readonly nextOffset: number;
+  readonly streamTimeMs: number;
+  readonly counts: TaskCounts;
+  /** By producer id, as they were at `nextOffset`. */
+  readonly watermarks: ReadonlyMap<string, Watermark>;
+}
+
+/** The beginning of the log. */
+export const resumeAtStart: ResumePoint = { nextOffset: 0, streamTimeMs: 0, counts: noCounts, watermarks: new Map() };
 
 export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
   return Buffer.from(JSON.stringify(checkpoint), 'utf8');

@@ -13,6 +13,8 @@ export interface RunLoopOptions {
   readonly policy?: Partial<CommitPolicy>;
   /** Called after each commit with how long it took, ms. */
   readonly onCommit: (commitDurationMs: number) => void;
+  /** Asked before each read: while a commit could not be taken, the promise that is over when it can; null = go on. */
+  readonly room?: () => Promise<void> | null;
 }
 
 export interface CommitPolicy {
@@ -20,6 +22,8 @@ export interface CommitPolicy {
   readonly readBytes: number;
   /** Commit when this many rows have changed. */
   readonly dirtyRowsMax: number;
+  /** The same for dead letters, whose bytes are in memory. */
+  readonly deadLetterBytesMax: number;
   /** While records keep coming: commit at least this often. */
   readonly busyIntervalMs: number;
   /** The same while further behind than `behindRecords`: rarer, denser commits. */
@@ -38,6 +42,7 @@ export interface CommitPolicy {
 export const defaultCommitPolicy: CommitPolicy = {
   readBytes: 512 * 1024,
   dirtyRowsMax: 60_000,
+  deadLetterBytesMax: 8 * 1024 * 1024,
   busyIntervalMs: 250,
   behindIntervalMs: 2_000,
   behindRecords: 50_000,
@@ -64,6 +69,12 @@ export class RunLoop {
   async run(): Promise<void> {
     const { task, reader, clock } = this.options;
     while (!this.stopping) {
+      const room = this.options.room?.() ?? null;
+      if (room !== null) {
+        await room;
+        if (this.failure !== null) throw this.failure;
+        continue;
+      }
       const { nextOffset, committedOffset } = task.status();
       const records = await reader.read(nextOffset, this.policy.readBytes);
       if (this.failure !== null) throw this.failure;
@@ -96,8 +107,8 @@ export class RunLoop {
 
   private isDue(sinceMs: number): boolean {
     const { task, reader } = this.options;
-    const { nextOffset, dirtyRows } = task.status();
-    if (dirtyRows >= this.policy.dirtyRowsMax) return true;
+    const { nextOffset, dirtyRows, deadLetterBytes } = task.status();
+    if (dirtyRows >= this.policy.dirtyRowsMax || deadLetterBytes >= this.policy.deadLetterBytesMax) return true;
     const behind = reader.endOffset() - nextOffset > this.policy.behindRecords;
     return sinceMs >= (behind ? this.policy.behindIntervalMs : this.policy.busyIntervalMs);
   }

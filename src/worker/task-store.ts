@@ -4,8 +4,6 @@ import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import { checkpointKey, decodeCheckpoint } from './checkpoint.ts';
 import { payloadOf } from './versioned-rows.ts';
 
-export type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/task-stores.ts';
-
 /** Answers a request from a store that this thread owns. */
 export async function readTaskStore(store: StateStore, request: StoreRequest): Promise<StoreAnswer> {
   const snapshot = store.snapshot();

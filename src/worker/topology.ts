@@ -13,6 +13,11 @@ export interface Topology {
   createProcessor(rows: RowFactory): Processor;
 }
 
+/** `name@version`: who wrote a row. */
+export function topologyId(topology: Topology): string {
+  return `${topology.name}@${topology.version}`;
+}
+
 /** Gives a processor its rows. Row keys must not begin with `!`: those are the worker's own. */
 export interface RowFactory {
   rows<R>(codec: RowCodec<R>): VersionedRows<R>;

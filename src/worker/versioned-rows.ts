@@ -3,7 +3,7 @@
  * last record in a row, so that a replay skips what a row already contains (docs/decisions/0004). Does not cache: the processor keeps the
  * handles it wants to use again.
  */
-import type { StateBatch, StateStore } from '../ports/state-store.ts';
+import type { StateBatch, StateStore, StoreEntry } from '../ports/state-store.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** Bytes ↔ the in-memory state of a row. The worker adds the version itself. */
@@ -27,7 +27,7 @@ export interface Row<R> {
 }
 
 /** Bytes of the version in front of each row: a safe integer as two unsigned 32-bit halves, high half first. */
-const versionBytes = 8;
+export const versionBytes = 8;
 const twoTo32 = 0x1_0000_0000;
 
 /** Rows changed since the last commit, over all kinds of rows of one task, in the order in which they were first changed. */
@@ -50,8 +50,11 @@ export class DirtyRows {
     this.codecs.push(codec as RowCodec<unknown>);
   }
 
-  /** Encodes every dirty row into the batch, forgets them, and returns the number of this commit. */
-  drainInto(batch: StateBatch): number {
+  /**
+   * Encodes every dirty row into the batch, forgets them, and returns the number of this commit. The bytes are also added to
+   * `written` when that is given.
+   */
+  drainInto(batch: StateBatch, written: StoreEntry[] | null): number {
     for (let i = 0; i < this.rows.length; i++) {
       const row = this.rows[i] as Row<unknown>;
       const codec = this.codecs[i] as RowCodec<unknown>;
@@ -61,6 +64,7 @@ export class DirtyRows {
       this.scratch.writeUInt32BE(row.version % twoTo32, 4);
       const end = codec.encode(row.state, this.scratch, versionBytes);
       batch.put(row.key, this.scratch.subarray(0, end));
+      if (written !== null) written.push([row.key, Buffer.from(this.scratch.subarray(0, end))]);
     }
     this.rows = [];
     this.codecs = [];
@@ -92,13 +96,18 @@ export class VersionedRows<R> {
     return { key, version: versionOf(bytes), state: this.codec.decode(payloadOf(bytes)), commit: 0 };
   }
 
-  /** Begins the change of a row by the record at `offset`; false when the row already contains that record: then leave it. */
+  /**
+   * Begins the change of a row by the record at `offset`; false when the row already contains that record: then leave it. Either
+   * way the row is in the next commit: a row that is ahead of its task was written by a commit whose rows may have reached nobody else.
+   */
   begin(row: Row<R>, offset: number): boolean {
-    if (row.version >= offset) return false;
-    if (row.version < 0) this.written?.add(row.key);
-    row.version = offset;
+    const isNew = row.version < offset;
+    if (isNew) {
+      if (row.version < 0) this.written?.add(row.key);
+      row.version = offset;
+    }
     if (row.commit !== this.dirtyRows.gathering) this.dirtyRows.add(row, this.codec);
-    return true;
+    return isNew;
   }
 
   isStored(row: Row<R>): boolean {

@@ -40,7 +40,12 @@ class World {
   readonly outcomes: RedirectOutcome[] = [];
   readonly warnings: string[] = [];
   readonly misses = { left: Number.POSITIVE_INFINITY };
-  limits: VisitLimits = { take: () => 'taken', seed: () => Promise.resolve(), giveBack: () => {} };
+  limits: VisitLimits = {
+    take: () => 'taken',
+    look: () => 'left',
+    seed: () => Promise.resolve(),
+    giveBack: () => {},
+  };
   /** What happens before a code is called unknown. */
   passBarrier: ((code: string) => Promise<void>) | null = null;
   journalError: Error | null = null;
@@ -72,7 +77,8 @@ class World {
       journal: { producerId: 'producer', append: (code, value, done) => this.append(code, value, done) },
       limits: {
         take: (code, max) => this.limits.take(code, max),
-        seed: (code) => this.limits.seed(code),
+        look: (code, max) => this.limits.look(code, max),
+        seed: (code, max, next) => this.limits.seed(code, max, next),
         giveBack: (code) => this.limits.giveBack(code),
       },
       description: createVisitDescription({ saltAt: () => 'salt' }),
@@ -486,6 +492,10 @@ describe('the redirect door', () => {
           state.left -= 1;
           return 'taken';
         },
+        look: () => {
+          if (!state.seeded) return 'seeding';
+          return state.left === 0 ? 'used-up' : 'left';
+        },
         seed: async () => {
           state.seeds += 1;
           await new Promise((resolve) => setImmediate(resolve));
@@ -521,6 +531,22 @@ describe('the redirect door', () => {
       expect((await asked()).map(({ status }) => status)).toEqual([410, 410, 410]);
     });
 
+    it('learns for a take or for a look, with the limit that the link has', async () => {
+      const asked: unknown[] = [];
+      world.limits = {
+        take: () => 'seeding',
+        look: () => 'seeding',
+        seed: async (...seed) => void asked.push(seed),
+        giveBack: () => {},
+      };
+      await world.get('/abc1234');
+      await world.request('HEAD', '/abc1234');
+      expect(asked).toEqual([
+        ...new Array(3).fill(['abc1234', 5, 'take']),
+        ...new Array(3).fill(['abc1234', 5, 'look']),
+      ]);
+    });
+
     it('gives back what could not be journaled', async () => {
       const state = countedLimits(1);
       world.journalError = new Error('disk full');
@@ -547,6 +573,7 @@ describe('the redirect door', () => {
       let seeds = 0;
       world.limits = {
         take: () => 'seeding',
+        look: () => 'seeding',
         seed: async () => void seeds++,
         giveBack: () => {},
       };
@@ -557,8 +584,8 @@ describe('the redirect door', () => {
     it('decides anew after the number was learnt, because the link may have changed', async () => {
       const state = countedLimits(5, false);
       const { seed } = world.limits;
-      world.limits.seed = async (code) => {
-        await seed(code);
+      world.limits.seed = async (code, maxVisits, next) => {
+        await seed(code, maxVisits, next);
         world.links.set('abc1234', linkTo('https://example.org/', { maxVisits: 5, disabled: true }));
       };
       expect((await world.get('/abc1234')).status).toBe(410);

@@ -259,6 +259,57 @@ describe('the link table', () => {
     await table.close();
   });
 
+  it('passes over what the log keeps for itself, also when it is all there is, and folds what stands behind it', async () => {
+    await world.log.append('links', 0, [{ key: '!log', value: Buffer.from('{"logId":"log-1"}') }]);
+    await world.restart();
+    expect(world.table().nextOffset(0)).toBe(1);
+    expect(world.table().size()).toBe(0);
+    expect(await world.create('abc')).toBe(1);
+    expect(world.table().find('abc')).toMatchObject({ ordinal: 2 });
+  });
+
+  it.each([
+    ['passes over a record that no producer of ours wrote', '', undefined],
+    ['stops at a record of ours whose bytes are not what was written', 'producer', /parked at offset 0: the reason/],
+  ])('%s', async (_, producerId, refusal) => {
+    const log = createFakeEventLog();
+    await log.append('links', 0, [{ key: 'abc', value: Buffer.from('anything') }]);
+    const withInvalid = {
+      ...log,
+      reader: async (topic: 'links' | 'visits', partition: number) => {
+        const reader = await log.reader(topic, partition);
+        return {
+          ...reader,
+          read: async (nextOffset: number, maxBytes: number) =>
+            (await reader.read(nextOffset, maxBytes)).map((record) => ({
+              ...record,
+              producerId,
+              invalid: 'the reason',
+            })),
+        };
+      },
+    };
+    const logger = createQuietLogger();
+    const table = await openLinkTable({
+      openStore: async () => createMemoryStateStore(),
+      setStoreAside: async () => undefined,
+      log: withInvalid,
+      logger,
+      clock: { nowMs: () => 0, monotonicMs: () => 0 },
+    });
+    if (refusal === undefined) {
+      await table.load();
+      expect(table.nextOffset(0)).toBe(1);
+      expect(logger.lines).toContainEqual(
+        expect.objectContaining({ level: 'warn', fields: { partition: 0, offset: 0, reason: 'the reason' } }),
+      );
+    } else {
+      await expect(table.load()).rejects.toThrow(refusal);
+      expect(table.nextOffset(0)).toBe(0);
+    }
+    await table.close();
+  });
+
   it('goes on while its disk fails and writes everything when it is back', async () => {
     let failing = false;
     const store = createMemoryStateStore();

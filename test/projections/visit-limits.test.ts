@@ -59,7 +59,7 @@ function createWorld(options: { linksMax?: number; turns?: () => number } = {}) 
       const taken = limits.take(code, maxVisits);
       if (taken === 'used-up') return 'used-up';
       if (taken === 'seeding') {
-        await limits.seed(code);
+        await limits.seed(code, maxVisits, 'take');
         continue;
       }
       return new Promise((resolve) => {
@@ -81,9 +81,12 @@ describe('the visits of a limited link', () => {
     const world = createWorld();
     world.log.push('a', 'b', 'a');
     expect(world.limits.take('a', 3)).toBe('seeding');
-    await world.limits.seed('a');
+    expect(world.limits.look('a', 3)).toBe('seeding');
+    await world.limits.seed('a', 3, 'take');
+    expect(world.limits.look('a', 3)).toBe('left');
     expect(world.limits.take('a', 3)).toBe('taken');
     expect(world.limits.take('a', 3)).toBe('used-up');
+    expect(world.limits.look('a', 3)).toBe('used-up');
     expect(world.limits.take('a', 4)).toBe('taken');
   });
 
@@ -107,10 +110,10 @@ describe('the visits of a limited link', () => {
   it('are not known when the fold cannot be reached, and are asked for anew afterwards', async () => {
     const world = createWorld();
     world.setReachable(false);
-    await expect(world.limits.seed('a')).rejects.toThrow('did not come so far');
+    await expect(world.limits.seed('a', 1, 'take')).rejects.toThrow('did not come so far');
     expect(world.limits.take('a', 1)).toBe('seeding');
     world.setReachable(true);
-    await world.limits.seed('a');
+    await world.limits.seed('a', 1, 'take');
     expect(world.limits.take('a', 1)).toBe('taken');
   });
 

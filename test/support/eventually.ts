@@ -1,8 +1,16 @@
-/** Waits in real time until a condition holds; for what other processes do. */
-export async function eventually(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {
-  for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += 20) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+/** Waits for a condition of something outside this process, in real time; fails with its words when it does not come. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+export async function eventually<Value>(
+  look: () => Promise<Value | undefined | false> | Value | undefined | false,
+  what: string,
+  timeoutMs = 10_000,
+): Promise<Value> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await look();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    await delay(10);
   }
-  throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
 }

@@ -94,6 +94,7 @@ export function createFakeStatistics(): FakeStatistics {
       return new Map(totals);
     },
     progress,
+    progressNow: async () => progress(),
     onProgress(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -133,11 +133,17 @@ async function simulate(folder: string, random: SeededRandom): Promise<void> {
   const run = `SEED=${random.seed}`;
   expect({ run, complaints: shipper.complaints }).toEqual({ run, complaints: [] });
   for (let partition = 0; partition < partitions; partition++) {
-    const watermarks = new ProducerWatermarks();
+    const watermarks = new ProducerWatermarks(Number.POSITIVE_INFINITY);
     const counted = new Map<string, string[]>();
-    const verdicts = { effective: 0, duplicate: 0, 'effective-after-gap': 0, 'out-of-reach': 0 };
+    const verdicts = {
+      effective: 0,
+      duplicate: 0,
+      'effective-after-gap': 0,
+      'out-of-reach': 0,
+      'malformed-producer': 0,
+    };
     for (const { key, value, producerId, sequence } of shipper.arrived[partition] ?? []) {
-      const verdict = watermarks.judge(producerId, sequence);
+      const verdict = watermarks.judge(producerId, sequence, 0);
       verdicts[verdict] += 1;
       if (verdict === 'duplicate') {
         expect({ run, visit: counted.get(producerId)?.[sequence] }).toEqual({ run, visit: `${key} ${value}` });

@@ -1,0 +1,81 @@
+/**
+ * Writes dead letters: records that are no visits or links of ours, kept for a person to look at. The key says where the
+ * original stands, so that writing one again replaces it.
+ */
+import { LogUnavailable } from '../../ports/event-log.ts';
+import { createKafkaCluster } from './kafka-cluster.ts';
+import type { KafkaOptions } from './kafka-options.ts';
+import { createPartitionSender, type PartitionSender } from './partition-sender.ts';
+import type { RecordToSend } from './record-batch.ts';
+import { type TopicRole, topicName } from './topic-names.ts';
+
+export interface DeadLetter {
+  /** Where the original stands. */
+  readonly topic: TopicRole;
+  readonly partition: number;
+  readonly offset: number;
+  readonly reason: string;
+  /** The original's value; of a longer one the first {@link deadLetterValueBytesMax} bytes are kept. */
+  readonly value: Buffer;
+  /** The original value's length in bytes, when `value` is cut off already. */
+  readonly length?: number;
+}
+
+export interface DeadLetterSender {
+  /**
+   * Resolves when the letters are kept: those of one partition in order. At most 1,000 at once. Throws `LogUnavailable`: send the
+   * same again, each replaces itself.
+   */
+  send(letters: readonly DeadLetter[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const deadLetterValueBytesMax = 64 * 1024;
+const lettersMax = 1_000;
+/** With a value of 64 KiB each, so many fill a send. */
+const lettersPerSendMax = 10;
+const reasonLengthMax = 500;
+const giveUpMs = 15_000;
+
+/** Builds a sender with a connection of its own. The topic's first partition takes all: dead letters are few. */
+export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender {
+  const cluster = createKafkaCluster(options);
+  const { clock, logger, topicPrefix } = options;
+  const sender: PartitionSender = createPartitionSender({
+    cluster,
+    topic: topicName(topicPrefix, 'dead-letters'),
+    partition: 0,
+    lane: 'dead-letters',
+    giveUpMs,
+    clock,
+    logger,
+    unavailable: (message, cause) => new LogUnavailable(message, { cause }),
+  });
+
+  function encode({ topic, partition, offset, reason, value, length }: DeadLetter): RecordToSend {
+    const origin = `${topicName(topicPrefix, topic)}:${partition}:${offset}`;
+    return {
+      key: Buffer.from(origin, 'latin1'),
+      value: Buffer.from(value.subarray(0, deadLetterValueBytesMax)),
+      headers: ['reason', printable(reason), 'length', String(length ?? value.length), 'origin', origin],
+    };
+  }
+
+  return {
+    async send(letters) {
+      if (letters.length > lettersMax) throw new RangeError(`${letters.length} dead letters at once`);
+      for (let start = 0; start < letters.length; start += lettersPerSendMax) {
+        await sender.send(letters.slice(start, start + lettersPerSendMax).map(encode));
+      }
+    },
+    async close() {
+      await sender.close();
+      cluster.close();
+    },
+  };
+}
+
+/** A reason may quote the record. */
+function printable(reason: string): string {
+  return reason.slice(0, reasonLengthMax).replace(/[^\x20-\x7e]/g, '?');
+}

@@ -1,0 +1,245 @@
+/**
+ * Record batches of format 2, as they stand in Kafka's log: written for one produce request, and read from a fetch. Batches are
+ * opened one by one, so that a reader can stop anywhere; what is compressed by others is opened within bounds or refused.
+ * Source: Kafka's documentation, "Record Batch" and "Record".
+ */
+import { gunzipSync } from 'node:zlib';
+import { crc32c } from './kafkajs-internals.ts';
+
+export interface RecordToSend {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+  /** Names and values in turn, printable ASCII. */
+  readonly headers: readonly string[];
+}
+
+/** A record as it was read; `key` and `value` are views of the batch's bytes. */
+export interface BatchRecord {
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Names and values in turn, as latin1; a value that is null reads as empty. */
+  readonly headers: readonly string[];
+}
+
+/** A batch that was found in a fetched record set, not opened yet. */
+export interface RecordBatch {
+  readonly baseOffset: number;
+  /** Of the last record that the batch was written with; compaction may have taken it away since. */
+  readonly lastOffset: number;
+  readonly bytes: Buffer;
+}
+
+/** A batch as a whole is not what a producer of ours writes, or its bytes lie about their lengths. */
+export class UnreadableBatch extends Error {
+  override readonly name = 'UnreadableBatch';
+}
+
+const headerBytes = 61;
+const at = {
+  length: 8,
+  leaderEpoch: 12,
+  magic: 16,
+  crc: 17,
+  attributes: 21,
+  lastOffsetDelta: 23,
+  baseTimestamp: 27,
+  maxTimestamp: 35,
+  producerId: 43,
+  producerEpoch: 51,
+  baseSequence: 53,
+  count: 57,
+};
+const compressionMask = 7;
+const controlBit = 0x20;
+const gzip = 1;
+const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+/** A bomb is refused; ours are smaller by far, even when the brokers compress them. */
+const inflatedBytesMax = 16 * 1024 * 1024;
+const headersMax = 64;
+
+/** One batch, base offset 0, of at least one record, stamped with `nowMs` (brokers with LogAppendTime put theirs instead). */
+export function encodeRecordBatch(records: readonly RecordToSend[], nowMs: number): Buffer {
+  const bodies = records.map(bodyBytes);
+  let size = headerBytes;
+  bodies.forEach((body, delta) => {
+    const bytes = body + varintBytes(delta);
+    size += varintBytes(bytes) + bytes;
+  });
+  const batch = Buffer.allocUnsafe(size);
+  batch.writeBigInt64BE(0n, 0);
+  batch.writeInt32BE(size - at.leaderEpoch, at.length);
+  batch.writeInt32BE(-1, at.leaderEpoch);
+  batch.writeInt8(2, at.magic);
+  batch.writeInt16BE(0, at.attributes);
+  batch.writeInt32BE(records.length - 1, at.lastOffsetDelta);
+  batch.writeBigInt64BE(BigInt(nowMs), at.baseTimestamp);
+  batch.writeBigInt64BE(BigInt(nowMs), at.maxTimestamp);
+  batch.writeBigInt64BE(-1n, at.producerId);
+  batch.writeInt16BE(-1, at.producerEpoch);
+  batch.writeInt32BE(-1, at.baseSequence);
+  batch.writeInt32BE(records.length, at.count);
+  let offset = headerBytes;
+  records.forEach((record, delta) => {
+    offset = writeVarint(batch, offset, (bodies[delta] ?? 0) + varintBytes(delta));
+    batch[offset++] = 0;
+    batch[offset++] = 0;
+    offset = writeVarint(batch, offset, delta);
+    offset = writeBytes(batch, offset, record.key);
+    offset = writeBytes(batch, offset, record.value);
+    offset = writeVarint(batch, offset, record.headers.length / 2);
+    for (const text of record.headers) {
+      offset = writeVarint(batch, offset, text.length);
+      offset += batch.write(text, offset, 'latin1');
+    }
+  });
+  batch.writeUInt32BE(crc32c(batch.subarray(at.attributes)), at.crc);
+  return batch;
+}
+
+/** About what a record takes in a batch, for bounds. */
+export function recordBytes(record: RecordToSend): number {
+  return bodyBytes(record) + 10;
+}
+
+/** Whole batches of a fetched record set. The last one may be cut off by the fetch's bound: it is left for the next. */
+export function splitBatches(bytes: Buffer): RecordBatch[] {
+  const batches: RecordBatch[] = [];
+  for (let start = 0; start + headerBytes <= bytes.length; ) {
+    const end = start + at.leaderEpoch + bytes.readInt32BE(start + at.length);
+    if (end > bytes.length || end < start + headerBytes) break;
+    const baseOffset = Number(bytes.readBigInt64BE(start));
+    const magic = bytes.readInt8(start + at.magic);
+    if (magic !== 2) throw new UnreadableBatch(`a batch of format ${magic} at offset ${baseOffset}`);
+    const lastOffset = baseOffset + bytes.readInt32BE(start + at.lastOffsetDelta);
+    batches.push({ baseOffset, lastOffset, bytes: bytes.subarray(start, end) });
+    start = end;
+  }
+  return batches;
+}
+
+/** The records of a batch, oldest first. Throws {@link UnreadableBatch}. */
+export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): BatchRecord[] {
+  const attributes = bytes.readInt16BE(at.attributes);
+  if ((attributes & controlBit) !== 0) throw new UnreadableBatch('the end of a transaction');
+  const body = inflate(bytes.subarray(headerBytes), attributes & compressionMask);
+  const count = bytes.readInt32BE(at.count);
+  if (count < 0 || count > lastOffset - baseOffset + 1) throw new UnreadableBatch(`a batch of ${count} records`);
+  const cursor = { bytes: body, offset: 0 };
+  const records: BatchRecord[] = [];
+  for (let i = 0; i < count; i++) {
+    const length = readVarint(cursor);
+    const end = cursor.offset + length;
+    if (length < 0 || end > body.length) throw new UnreadableBatch('a record longer than its batch');
+    cursor.offset += 1;
+    skipVarint(cursor);
+    const offset = baseOffset + readVarint(cursor);
+    const key = readBytes(cursor);
+    const value = readBytes(cursor);
+    const headerCount = readVarint(cursor);
+    if (headerCount < 0 || headerCount > headersMax) {
+      // Not ours, and not to be kept in memory: its offset and what stood in it stay.
+      records.push({ offset, key, value, headers: [] });
+    } else {
+      const headers: string[] = [];
+      for (let header = 0; header < headerCount; header++) {
+        headers.push(readText(cursor), readText(cursor));
+      }
+      records.push({ offset, key, value, headers });
+    }
+    if (cursor.offset > end) throw new UnreadableBatch('a record longer than it says');
+    cursor.offset = end;
+  }
+  return records;
+}
+
+function inflate(body: Buffer, codec: number): Buffer {
+  if (codec === 0) return body;
+  if (codec !== gzip) throw new UnreadableBatch(`compressed with ${codecs[codec] ?? `codec ${codec}`}`);
+  try {
+    return gunzipSync(body, { maxOutputLength: inflatedBytesMax });
+  } catch (error) {
+    throw new UnreadableBatch(`compressed to more than ${inflatedBytesMax} bytes, or not gzip`, { cause: error });
+  }
+}
+
+/** Attributes, timestamp delta, key, value and headers; the offset delta differs by place. */
+function bodyBytes({ key, value, headers }: RecordToSend): number {
+  let bytes = 2 + varintBytes(key.length) + key.length + varintBytes(headers.length / 2);
+  bytes += value === null ? 1 : varintBytes(value.length) + value.length;
+  for (const text of headers) bytes += varintBytes(text.length) + text.length;
+  return bytes;
+}
+
+/** Zigzag, 7 bits a byte, as all lengths of a record are. */
+function varintBytes(value: number): number {
+  const zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
+  if (zigzag < 0x80) return 1;
+  if (zigzag < 0x4000) return 2;
+  if (zigzag < 0x200000) return 3;
+  return zigzag < 0x10000000 ? 4 : 5;
+}
+
+function writeVarint(target: Buffer, start: number, value: number): number {
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+  let offset = start;
+  while (rest >= 0x80) {
+    target[offset++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  target[offset++] = rest;
+  return offset;
+}
+
+function writeBytes(target: Buffer, start: number, bytes: Buffer | null): number {
+  if (bytes === null) return writeVarint(target, start, -1);
+  const offset = writeVarint(target, start, bytes.length);
+  bytes.copy(target, offset);
+  return offset + bytes.length;
+}
+
+interface Cursor {
+  readonly bytes: Buffer;
+  offset: number;
+}
+
+function readVarint(cursor: Cursor): number {
+  let value = 0;
+  for (let shift = 0; shift < 35; shift += 7) {
+    const byte = cursor.bytes[cursor.offset++];
+    if (byte === undefined) throw new UnreadableBatch('a length beyond the batch');
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+  }
+  throw new UnreadableBatch('a length that never ends');
+}
+
+/** Up to ten bytes: a timestamp's distance, which nobody here reads. */
+function skipVarint(cursor: Cursor): void {
+  for (let i = 0; i < 10; i++) {
+    const byte = cursor.bytes[cursor.offset++];
+    if (byte === undefined) throw new UnreadableBatch('a length beyond the batch');
+    if (byte < 0x80) return;
+  }
+  throw new UnreadableBatch('a length that never ends');
+}
+
+function readBytes(cursor: Cursor): Buffer | null {
+  const length = readVarint(cursor);
+  if (length < 0) return null;
+  const end = cursor.offset + length;
+  if (end > cursor.bytes.length) throw new UnreadableBatch('a field longer than its batch');
+  const bytes = cursor.bytes.subarray(cursor.offset, end);
+  cursor.offset = end;
+  return bytes;
+}
+
+function readText(cursor: Cursor): string {
+  const length = readVarint(cursor);
+  if (length <= 0) return '';
+  const end = cursor.offset + length;
+  if (end > cursor.bytes.length) throw new UnreadableBatch('a header longer than its batch');
+  const text = cursor.bytes.toString('latin1', cursor.offset, end);
+  cursor.offset = end;
+  return text;
+}

@@ -1,0 +1,415 @@
+/**
+ * The owner's side of the changelog: gathers the rows of commits and flushes them now and then, denser than they were committed, each
+ * flush closed by a checkpoint. Verifies where each append came to stand, and so finds out about other writers: a later owner's barrier
+ * ends this one ({@link Fenced}), what a stale owner wrote over is rewritten (docs/decisions/0019).
+ */
+import { type Changelog, type ChangelogEntry, type ChangelogRecord, changelogAppendMax } from '../ports/changelog.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { StateStore } from '../ports/state-store.ts';
+import type { Timer } from '../ports/timer.ts';
+import { encodeChangelogCheckpoint } from './changelog-checkpoint.ts';
+import { encodePosition, type Identity, keptCheckpointKey, positionKey, staleKeyPrefix } from './changelog-position.ts';
+import { ChangelogSource } from './changelog-source.ts';
+import type { TaskCounts } from './checkpoint.ts';
+import { Fenced } from './fenced.ts';
+import { Interrupt, Interrupted } from './interrupt.ts';
+import type { Watermark } from './producer-watermarks.ts';
+import { type RetryOptions, type RetryPolicy, retryOutages } from './retry.ts';
+import type { Tenure } from './take-over.ts';
+import { StoreUnusable } from './task.ts';
+import type { DeadLetter, TaskCommit } from './task-commit.ts';
+import { asBuffer } from './versioned-rows.ts';
+
+export interface ChangelogWriterOptions {
+  readonly identity: Identity;
+  readonly tenure: Tenure;
+  /** The task's store: values to rewrite are read from it, and where the changelog stands is kept in it. */
+  readonly store: StateStore;
+  readonly changelog: Changelog;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly policy: FlushPolicy;
+  /** Resolves when the letters are where they are kept; throws an outage to be called again. The same letters may come twice. */
+  sendDeadLetters(partition: number, letters: readonly DeadLetter[]): Promise<void>;
+  onFlush?(flush: FlushFigures): void;
+  onOutage?(error: Error): void;
+}
+
+export interface FlushPolicy extends RetryPolicy {
+  /** While there is something: at least this far apart. */
+  readonly flushIntervalMs: number;
+  /** Flush at once when this many keys, or bytes, are gathered. */
+  readonly flushKeysMax: number;
+  readonly flushBytesMax: number;
+  /** The fold pauses while more than this is gathered. */
+  readonly gatheredKeysMax: number;
+  readonly gatheredBytesMax: number;
+  /** Nothing to flush: look this often whether somebody else has written. Far below `min.compaction.lag.ms`. */
+  readonly endCheckIntervalMs: number;
+  /** The last flush of a graceful end may take this long. What it does not reach, the next owner folds again. */
+  readonly lastFlushMs: number;
+}
+
+export interface FlushFigures {
+  readonly keys: number;
+  readonly rewritten: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Every record before this offset is in the changelog. */
+  readonly checkpointOffset: number;
+}
+
+export interface ChangelogWriterStatus {
+  readonly epoch: number;
+  readonly gatheredKeys: number;
+  readonly gatheredBytes: number;
+  /** Keys that a stale owner wrote over and that are still to be rewritten. */
+  readonly rewrite: number;
+  /** -1 before the first flush. */
+  readonly checkpointOffset: number;
+}
+
+/** What a flush writes: all of one moment. */
+interface Gathered {
+  rows: Map<string, Uint8Array>;
+  bytes: number;
+  deadLetters: DeadLetter[];
+  rewrite: Set<string>;
+}
+
+const gapReadBytes = 1024 * 1024;
+const gapWaitMs = 250;
+/** What a record of the changelog needs beside its key and value, about. */
+const entryOverheadBytes = 32;
+
+export class ChangelogWriter {
+  private readonly options: ChangelogWriterOptions;
+  private readonly interrupt = new Interrupt();
+  private readonly watermarks: Map<string, Watermark>;
+  private gathered = nothingGathered();
+  /** The last commit that was added. */
+  private nextOffset: number;
+  private streamTimeMs: number;
+  private counts: TaskCounts;
+  private nextChangelogOffset: number;
+  private send = 0;
+  private earlierBarriers: readonly string[];
+  private flushedOffset = -1;
+  private staleKeys: readonly string[];
+  /** A flush is due although no row has changed: something of this owner's no longer stands last. */
+  private isRestless = true;
+  private isClosing = false;
+  private lastFlushAtMs: number;
+  /** When this owner last knew the changelog's end. */
+  private lastLookAtMs: number;
+  private readonly retry: RetryOptions;
+  private wake = (): void => undefined;
+  private cancelDeadline = (): void => undefined;
+  private roomWaiters: (() => void)[] = [];
+
+  constructor(options: ChangelogWriterOptions) {
+    const { resume, rewrite, earlierBarriers, nextChangelogOffset } = options.tenure;
+    this.options = options;
+    this.watermarks = new Map(resume.watermarks);
+    this.nextOffset = resume.nextOffset;
+    this.streamTimeMs = resume.streamTimeMs;
+    this.counts = resume.counts;
+    this.nextChangelogOffset = nextChangelogOffset;
+    this.earlierBarriers = earlierBarriers;
+    this.staleKeys = rewrite;
+    this.gathered.rewrite = new Set(rewrite);
+    this.lastFlushAtMs = Number.NEGATIVE_INFINITY;
+    this.lastLookAtMs = options.clock.monotonicMs();
+    const { timer, policy } = options;
+    const onOutage = (error: Error): void => options.onOutage?.(error);
+    this.retry = { timer, policy, interrupt: this.interrupt, onOutage };
+  }
+
+  /** Takes up a commit that the store has. Commits come in order, none left out. */
+  add(commit: TaskCommit): void {
+    const { rows, deadLetters } = this.gathered;
+    for (const [key, value] of commit.rows) {
+      this.gathered.bytes += value.length - (rows.get(key)?.length ?? -key.length);
+      rows.set(key, value);
+    }
+    for (const letter of commit.deadLetters) {
+      deadLetters.push(letter);
+      this.gathered.bytes += letter.value.length;
+    }
+    for (const [id, watermark] of commit.watermarks) {
+      if (watermark === null) this.watermarks.delete(id);
+      else this.watermarks.set(id, watermark);
+    }
+    this.nextOffset = commit.nextOffset;
+    this.streamTimeMs = commit.streamTimeMs;
+    this.counts = commit.counts;
+    this.wake();
+  }
+
+  /** Null while another commit can be taken; else resolves when it can, or when the writer has ended. */
+  room(): Promise<void> | null {
+    if (this.hasRoom() || this.interrupt.requested) return null;
+    return new Promise((resolve) => {
+      this.roomWaiters.push(resolve);
+    });
+  }
+
+  /**
+   * Flushes what is added until {@link close} or {@link abandon}. Throws {@link Fenced}, {@link StoreUnusable} (the changelog has
+   * lost records), and what the store throws.
+   */
+  async run(): Promise<void> {
+    try {
+      while (!this.interrupt.requested) {
+        const restMs = this.untilFlushMs();
+        if (restMs <= 0) await this.flush();
+        else if (this.isClosing) return;
+        else if (this.untilEndCheckMs() <= 0) await this.checkEnd();
+        else await this.rest(Math.min(restMs, this.untilEndCheckMs()));
+      }
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+    } finally {
+      this.cancelDeadline();
+      this.abandon();
+    }
+  }
+
+  /** Lets {@link run} end when all that was added is flushed, or `lastFlushMs` are over. */
+  close(): void {
+    this.isClosing = true;
+    this.cancelDeadline = this.options.timer.after(this.options.policy.lastFlushMs, () => this.abandon());
+    this.wake();
+  }
+
+  /** Lets {@link run} end now. An append under way may still come to stand in the changelog. */
+  abandon(): void {
+    this.interrupt.request();
+    this.giveRoom();
+    this.wake();
+  }
+
+  status(): ChangelogWriterStatus {
+    return {
+      epoch: this.options.tenure.epoch,
+      gatheredKeys: this.gathered.rows.size,
+      gatheredBytes: this.gathered.bytes,
+      rewrite: this.gathered.rewrite.size,
+      checkpointOffset: this.flushedOffset,
+    };
+  }
+
+  private hasRoom(): boolean {
+    const { gatheredKeysMax, gatheredBytesMax } = this.options.policy;
+    return this.gathered.rows.size <= gatheredKeysMax && this.gathered.bytes <= gatheredBytesMax;
+  }
+
+  private giveRoom(): void {
+    for (const resolve of this.roomWaiters.splice(0)) resolve();
+  }
+
+  private hasWork(): boolean {
+    const { rows, deadLetters, rewrite } = this.gathered;
+    if (this.isRestless || rows.size > 0 || deadLetters.length > 0 || rewrite.size > 0) return true;
+    return this.nextOffset > this.flushedOffset;
+  }
+
+  private untilFlushMs(): number {
+    if (!this.hasWork()) return Number.POSITIVE_INFINITY;
+    const { flushKeysMax, flushBytesMax, flushIntervalMs } = this.options.policy;
+    const isFull = this.gathered.rows.size >= flushKeysMax || this.gathered.bytes >= flushBytesMax;
+    return isFull || this.isClosing ? 0 : this.lastFlushAtMs + flushIntervalMs - this.options.clock.monotonicMs();
+  }
+
+  private untilEndCheckMs(): number {
+    return this.lastLookAtMs + this.options.policy.endCheckIntervalMs - this.options.clock.monotonicMs();
+  }
+
+  private rest(durationMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.options.timer.after(durationMs, () => this.wake());
+      this.wake = () => {
+        cancel();
+        this.wake = () => undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** One flush: everything of one moment, in this order, and only then the checkpoint that speaks for it. */
+  private async flush(): Promise<void> {
+    const { clock, identity } = this.options;
+    const startedAtMs = clock.monotonicMs();
+    this.lastFlushAtMs = startedAtMs;
+    const flushed = this.gathered;
+    this.gathered = nothingGathered();
+    this.isRestless = false;
+    const { nextOffset, streamTimeMs, counts, watermarks } = this;
+    const checkpoint = encodeChangelogCheckpoint({ ...identity, nextOffset, streamTimeMs, counts, watermarks });
+    this.giveRoom();
+
+    if (flushed.deadLetters.length > 0) await this.sendDeadLetters(flushed.deadLetters);
+    for (const entries of appendsOf(flushed.rows)) await this.append(entries);
+    const rewritten = await this.rewrite(flushed);
+    await this.append([{ kind: 'checkpoint', key: identity.topology, value: checkpoint }]);
+    this.flushedOffset = nextOffset;
+    if (this.isSettled()) await this.settle(checkpoint);
+
+    this.options.onFlush?.({
+      keys: flushed.rows.size,
+      rewritten,
+      bytes: flushed.bytes,
+      durationMs: clock.monotonicMs() - startedAtMs,
+      checkpointOffset: nextOffset,
+    });
+  }
+
+  private sendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    return retryOutages(this.retry, () => this.options.sendDeadLetters(this.options.identity.partition, letters));
+  }
+
+  /** Writes the store's values of keys that a stale owner wrote over, and says how many. */
+  private async rewrite({ rewrite, rows }: Gathered): Promise<number> {
+    const keys = [...rewrite].filter((key) => !rows.has(key));
+    for (let from = 0; from < keys.length; from += changelogAppendMax.entries) {
+      const some = keys.slice(from, from + changelogAppendMax.entries);
+      const values = await this.options.store.getMany(some);
+      const held = new Map<string, Uint8Array>();
+      for (const [index, key] of some.entries()) {
+        const value = values[index];
+        // A stale owner may have been ahead: its value will be met when the fold comes there.
+        if (value !== undefined) held.set(key, value);
+      }
+      for (const entries of appendsOf(held)) await this.append(entries);
+    }
+    return keys.length;
+  }
+
+  /** Nothing of this owner's has been written over, as far as it knows. */
+  private isSettled(): boolean {
+    return this.gathered.rewrite.size === 0 && !this.isRestless;
+  }
+
+  /**
+   * After a flush that left nothing to rewrite: earlier barriers have done their work, and the store contains the changelog up to
+   * here. (The store had these rows before the flush; its position may follow in a batch of its own.)
+   */
+  private async settle(checkpoint: Buffer): Promise<void> {
+    const { identity, tenure, store } = this.options;
+    const { epoch, barrierKey, highestVersion } = tenure;
+    if (this.earlierBarriers.length > 0) {
+      for (const entries of tombstonesOf(this.earlierBarriers)) await this.append(entries);
+      this.earlierBarriers = [];
+      if (!this.isSettled()) return;
+    }
+    const batch = store.batch();
+    batch.put(keptCheckpointKey, checkpoint);
+    batch.put(
+      positionKey,
+      encodePosition({
+        ...identity,
+        nextOffset: this.nextChangelogOffset,
+        epoch,
+        send: this.send - 1,
+        barriers: [[barrierKey, epoch]],
+        checkpointEpoch: epoch,
+        highestVersion: Math.max(highestVersion, this.nextOffset - 1),
+        damagedRecords: 0,
+      }),
+    );
+    for (const key of this.staleKeys) batch.delete(staleKeyPrefix + key);
+    this.staleKeys = [];
+    await batch.write();
+  }
+
+  /** Appends, and looks at what came to stand between this and the append before. */
+  private async append(entries: readonly ChangelogEntry[]): Promise<void> {
+    const { changelog, identity, tenure } = this.options;
+    const { partition } = identity;
+    const baseOffset = await retryOutages(this.retry, () =>
+      changelog.append(partition, entries, tenure.epoch, this.send),
+    );
+    await this.lookBetween(baseOffset);
+    this.nextChangelogOffset = baseOffset + entries.length;
+    this.send++;
+  }
+
+  /** Nothing was written for a while: somebody else may have. */
+  private async checkEnd(): Promise<void> {
+    const { changelog, identity } = this.options;
+    const endOffset = await retryOutages(this.retry, () => changelog.endOffset(identity.partition));
+    if (endOffset <= this.nextChangelogOffset) {
+      this.lastLookAtMs = this.options.clock.monotonicMs();
+      return;
+    }
+    await this.lookBetween(endOffset);
+    this.nextChangelogOffset = endOffset;
+  }
+
+  /** Reads what somebody else has written from the last known end up to `endOffset`. */
+  private async lookBetween(endOffset: number): Promise<void> {
+    if (endOffset < this.nextChangelogOffset) {
+      throw new StoreUnusable(`the changelog has lost records: ${endOffset} follows ${this.nextChangelogOffset}`);
+    }
+    if (endOffset > this.nextChangelogOffset) {
+      const source = await ChangelogSource.open(this.options.changelog, this.options.identity.partition, this.retry);
+      try {
+        let offset = this.nextChangelogOffset;
+        while (offset < endOffset) {
+          const { records, nextOffset } = await source.read(offset, gapReadBytes);
+          for (const record of records) if (record.offset < endOffset) this.lookAt(record);
+          if (nextOffset === offset) await source.waitFor(offset, gapWaitMs);
+          offset = nextOffset;
+        }
+      } finally {
+        await source.close();
+      }
+    }
+    this.lastLookAtMs = this.options.clock.monotonicMs();
+  }
+
+  /** A record that is not of the append before it nor of the one after it. */
+  private lookAt(record: ChangelogRecord): void {
+    // Whatever it was, it was not mine, or it was mine a second time.
+    if (record.invalid !== undefined) return;
+    const { epoch } = this.options.tenure;
+    const isBarrier = record.kind === 'barrier' && record.value !== null;
+    if (isBarrier ? record.offset > epoch : record.epoch > epoch) {
+      throw new Fenced(`another owner wrote at ${record.offset}, after my barrier at ${epoch}`);
+    }
+    const isOwnResend = record.epoch === epoch && record.send === this.send;
+    if (isOwnResend) return;
+    if (record.kind === 'row') this.gathered.rewrite.add(record.key);
+    // Compaction now keeps this one instead of mine, and nobody may go on from it.
+    else if (record.kind === 'checkpoint') this.isRestless = true;
+  }
+}
+
+function nothingGathered(): Gathered {
+  return { rows: new Map(), bytes: 0, deadLetters: [], rewrite: new Set() };
+}
+
+/** Rows as appends of at most {@link changelogAppendMax}. */
+function* appendsOf(rows: ReadonlyMap<string, Uint8Array>): Generator<ChangelogEntry[]> {
+  let entries: ChangelogEntry[] = [];
+  let bytes = 0;
+  for (const [key, value] of rows) {
+    const entryBytes = key.length + value.length + entryOverheadBytes;
+    if (entries.length === changelogAppendMax.entries || bytes + entryBytes > changelogAppendMax.bytes) {
+      if (entries.length > 0) yield entries;
+      entries = [];
+      bytes = 0;
+    }
+    entries.push({ kind: 'row', key, value: asBuffer(value) });
+    bytes += entryBytes;
+  }
+  if (entries.length > 0) yield entries;
+}
+
+function* tombstonesOf(barrierKeys: readonly string[]): Generator<ChangelogEntry[]> {
+  for (let from = 0; from < barrierKeys.length; from += changelogAppendMax.entries) {
+    yield barrierKeys
+      .slice(from, from + changelogAppendMax.entries)
+      .map((key) => ({ kind: 'barrier', key, value: null }) as const);
+  }
+}
