@@ -177,7 +177,7 @@ describe('Kafka with certificates and rights', () => {
       const epoch = await changelog.append(0, [{ kind: 'barrier', key: 'b', value: Buffer.from('') }], -1, 0);
       const changes = kept(await changelog.reader(0));
       expect((await changes.read(epoch, 1_000_000)).records).toHaveLength(1);
-      const letter = { topic: 'visits', partition: 0, offset: 0, reason: 'none', value: Buffer.from('[]') } as const;
+      const letter = { topic: 'visits', partition: 0, offset: 0, reason: 'none', ...visit } as const;
       await kept(createDeadLetterSender(optionsOf('counter'))).send([letter]);
 
       const directory = kept(openGroupDirectory({ kafka: optionsOf('website') }));

@@ -27,6 +27,7 @@ import { topologyId } from '../worker/topology.ts';
 import { type GroupWorkerClient, startGroupWorkerThread } from './group-worker-client.ts';
 import type { KafkaAddress } from './group-worker-messages.ts';
 import { type InstanceJournal, journalFolder, openInstanceJournal } from './instance-journal.ts';
+import { kafkaAddress } from './kafka-address.ts';
 import { refuseEmbeddedFolder } from './log-memory.ts';
 import { openSharedLog } from './shared-log.ts';
 import { createSharedProgress, type SharedProgress } from './shared-progress.ts';
@@ -88,7 +89,7 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
     const instanceId = random.id();
     const secret = settings.codeSecret;
     const secretFingerprint = createHash('sha256').update(deriveKey(secret, 'fingerprint')).digest('hex');
-    const kafka = kafkaAddress(settings, instanceId);
+    const kafka = kafkaAddress(settings, `tallyhop-${instanceId}`);
     const redisAddress = redisAddressOf(settings);
 
     const { log, refused } = await openSharedLog({
@@ -174,17 +175,6 @@ function tasksCheck(directory: GroupDirectory, partitions: number): string {
     if (directory.ownerOf(partition) === undefined) unowned++;
   }
   return unowned === 0 ? 'ok' : `${unowned} of ${partitions} have no owner now: their visits are counted later`;
-}
-
-function kafkaAddress({ kafka }: DistributedConfig, instanceId: string): KafkaAddress {
-  const { brokers, tls, sasl, topicPrefix } = kafka;
-  const file = (name: 'ca' | 'cert' | 'key', path: string | null) =>
-    path === null ? {} : { [name]: readFileSync(path, 'utf8') };
-  return {
-    ...{ brokers, topicPrefix, clientId: `tallyhop-${instanceId}` },
-    ...(tls && { ssl: { ...file('ca', tls.caFile), ...file('cert', tls.certFile), ...file('key', tls.keyFile) } }),
-    ...(sasl && { sasl }),
-  };
 }
 
 function redisAddressOf({ redis }: DistributedConfig) {
