@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly kafkaProperties?: Readonly<Record<string, string>>;
   /** Arguments of redis-server that win over ours, such as `--maxmemory`. */
   readonly redisArguments?: (port: number) => readonly string[];
+  /** What starts redis-server, as command and leading arguments, in place of `redis-server`. */
+  readonly redisCommand?: readonly string[];
   /** Ports that the brokers tell clients instead of their own, in the order of their ids: those of proxies in front of them. */
   readonly announcedPorts?: readonly number[];
 }
@@ -73,3 +75,6 @@ export interface Services {
 export function startServices(options?: StartOptions): Promise<Services>;
 
 export function installServices(options?: { readonly kafkaVersion?: string }): void;
+
+/** Shell command of a class of Kafka's own tools, from the jars of a broker. */
+export function kafkaToolCommand(className: string, kafkaVersion?: string): string;

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createContainers, findEngine } from './services/containers.js';
 import { freePorts } from './services/free-ports.js';
-import { brokerCommands, createKafkaBroker, imageCommands } from './services/kafka-broker.js';
+import { brokerCommands, createKafkaBroker, imageCommands, toolCommand } from './services/kafka-broker.js';
 import { kafkaAnswers } from './services/kafka-ready.js';
 import { kafkaVersions, provideBroker, provideRedisServer, ServicesMissing } from './services/machine.js';
 import { createRedisProcess } from './services/redis-process.js';
@@ -57,6 +57,13 @@ export function installServices({ kafkaVersion = kafkaVersions.current } = {}) {
 }
 
 /** See services.d.ts. */
+export function kafkaToolCommand(className, kafkaVersion = kafkaVersions.current) {
+  const broker = provideBroker(kafkaVersion);
+  if (broker === undefined) throw new ServicesMissing('there is no Java with Maven.');
+  return toolCommand(broker, className);
+}
+
+/** See services.d.ts. */
 export async function startServices({
   brokers: count = 1,
   redis: withRedis = true,
@@ -64,6 +71,7 @@ export async function startServices({
   kafkaVersion = kafkaVersions.current,
   heapMb = count === 1 ? 384 : 320,
   kafkaProperties = {},
+  redisCommand = ['redis-server'],
   redisArguments = () => [],
   announcedPorts,
 } = {}) {
@@ -103,7 +111,7 @@ export async function startServices({
   async function startRedis() {
     const { launch } = findRedis(kafkaVersion, folder);
     const [port] = await freePorts(1);
-    const server = createRedisProcess({ launch, port, folder, args: redisArguments(port) });
+    const server = createRedisProcess({ launch, port, folder, command: redisCommand, args: redisArguments(port) });
     started.push(server);
     await server.start();
     return server;

@@ -7,7 +7,7 @@ const candidates = [['docker', 'compose'], ['docker-compose']];
 
 /** The command of Compose where an engine answers, or undefined. */
 export function findEngine() {
-  if (spawnSync('docker', ['info']).status !== 0) return undefined;
+  if (spawnSync('docker', ['info'], { timeout: 10_000 }).status !== 0) return undefined;
   return candidates.find(([name, ...leading]) => spawnSync(name, [...leading, 'version']).status === 0);
 }
 

@@ -8,9 +8,10 @@ const clusterId = 'dGFsbHlob3AtdGVzdHMtMQ';
 
 /**
  * Shell commands of a broker from its jars, with the least memory and output.
- * @param {{ java: string, jars: string }} options
+ * @param {{ java: string, jars: string }} broker
  */
-export function brokerCommands({ java, jars }) {
+export function brokerCommands(broker) {
+  const { java, jars } = broker;
   const classPath = `-cp '${join(jars, '*')}'`;
   const logging = [
     'defaultLogLevel=warn',
@@ -21,9 +22,14 @@ export function brokerCommands({ java, jars }) {
   const memory = (heapMb) =>
     `-Xms${Math.min(heapMb, 256)}m -Xmx${heapMb}m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError`;
   return {
-    format: `'${java}' -Xmx128m -XX:TieredStopAtLevel=1 ${classPath} kafka.tools.StorageTool format`,
+    format: `${toolCommand(broker, 'kafka.tools.StorageTool')} format`,
     serve: (heapMb) => `'${java}' ${memory(heapMb)} ${logging.join(' ')} ${classPath} kafka.Kafka`,
   };
+}
+
+/** Shell command of a tool of Kafka, which is short-lived. */
+export function toolCommand({ java, jars }, className) {
+  return `'${java}' -Xmx128m -XX:TieredStopAtLevel=1 -cp '${join(jars, '*')}' ${className}`;
 }
 
 /** The same in a container of the broker's image. */

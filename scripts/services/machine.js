@@ -3,7 +3,8 @@
  * a Docker engine. Installs what is missing where that is one command.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,6 +12,10 @@ export const kafkaVersions = { current: '4.3.0', older: '3.9.2' };
 
 const cacheFolder = fileURLToPath(new URL('../../node_modules/.cache/tallyhop-kafka/', import.meta.url));
 const pom = fileURLToPath(new URL('pom.xml', import.meta.url));
+const pomHash = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 8);
+const jarsFolder = (version) => join(cacheFolder, `${version}-${pomHash}`);
+/** Another installation may be under way. */
+const waitForLock = ['-o', 'DPkg::Lock::Timeout=120'];
 const javaMin = 17;
 const redisMin = 7;
 
@@ -46,12 +51,12 @@ function major(pattern, output) {
 
 /** The folder of a broker's jars, or undefined when it was not fetched and there is no Maven to do it. */
 function fetchBroker(version) {
-  const folder = join(cacheFolder, version);
+  const folder = jarsFolder(version);
   if (existsSync(folder)) return folder;
   if (spawnSync('mvn', ['-version']).status !== 0) return undefined;
   mkdirSync(cacheFolder, { recursive: true });
   // Beside the final folder, then renamed: nobody sees half of it, and of two that fetch at once the first is kept.
-  const incoming = mkdtempSync(join(cacheFolder, `${version}-`));
+  const incoming = mkdtempSync(join(cacheFolder, 'incoming-'));
   try {
     const settings = [`-Dkafka.version=${version}`, `-DoutputDirectory=${incoming}`];
     execFileSync('mvn', ['-B', '-q', '-f', pom, ...settings, 'dependency:copy-dependencies'], {
@@ -74,7 +79,7 @@ const canInstall = () => process.platform === 'linux' && process.getuid?.() === 
 function aptInstall(...attempts) {
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   const install = (names) =>
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], options);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...waitForLock, ...names], options);
   const installed = () => attempts.some((names) => install(names).status === 0);
   // An update first would delete archives that another install is unpacking.
   if (installed()) return;
@@ -84,7 +89,7 @@ function aptInstall(...attempts) {
 
 /** Java and the jars of a broker, installed and fetched where they are missing; undefined when that is not possible. */
 export function provideBroker(version) {
-  if (!existsSync(join(cacheFolder, version)) && spawnSync('mvn', ['-version']).status !== 0 && canInstall()) {
+  if (!existsSync(jarsFolder(version)) && spawnSync('mvn', ['-version']).status !== 0 && canInstall()) {
     aptInstall(['maven']);
   }
   if (findJava() === undefined && canInstall()) aptInstall(['openjdk-21-jre-headless'], ['openjdk-17-jre-headless']);

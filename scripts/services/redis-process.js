@@ -7,10 +7,10 @@ import { createOwnedProcess } from './owned-process.js';
 const readyTimeoutMs = 20_000;
 
 /**
- * @param {{ launch: (service: string, startScript: string) => object, port: number, folder: string, args: string[] }} options
+ * @param {{ launch: (service: string, startScript: string) => object, command: string[], port: number, folder: string, args: string[] }} options
  *   `args` win over ours.
  */
-export function createRedisProcess({ launch, port, folder, args }) {
+export function createRedisProcess({ launch, command, port, folder, args }) {
   const own = join(folder, 'redis');
   const settings = [
     ...['--port', String(port), '--bind', '127.0.0.1', '--dir', own],
@@ -18,7 +18,7 @@ export function createRedisProcess({ launch, port, folder, args }) {
   ];
   const process = createOwnedProcess({
     name: 'Redis',
-    launch: launch('redis', `exec redis-server ${settings.map(quoted).join(' ')}`),
+    launch: launch('redis', `exec ${[...command, ...settings].map(quoted).join(' ')}`),
     folder,
     logFile: join(folder, 'redis.log'),
     readyTimeoutMs,
@@ -57,7 +57,7 @@ function redisAnswers(port) {
       answered(value);
     };
     socket.setTimeout(1_000, () => end(false));
-    socket.once('error', () => end(false));
+    socket.once('error', ({ code }) => end(code !== 'ECONNREFUSED'));
     socket.once('close', () => end(true));
     socket.once('data', (reply) => end(!reply.toString('latin1').startsWith('-LOADING')));
     socket.write('PING\r\n');

@@ -21,9 +21,14 @@ export interface ForwarderClientOptions<ShipperOptions> {
   readonly shipper: ShipperOptions;
   readonly clock: Clock;
   readonly logger: Logger;
+  /**
+   * Asked again and again until it says yes, and nothing is sent before: for a shared log that was not reached yet, and may prove
+   * to be another one. Default: yes.
+   */
+  readonly mayStart?: () => boolean;
   /** Default: `forwarder-thread`, which ships to Kafka. */
   readonly startThread?: (data: ForwarderThreadData<ShipperOptions>) => Worker;
-  /** How long {@link ForwarderClient.close} waits for what is under way. Default 5,000. */
+  /** How long {@link ForwarderClient.close} waits for what is under way. Default 2,000. */
   readonly closeTimeoutMs?: number;
   /** How long after its death the thread is started again; doubled at each death in a row. */
   readonly restartDelayMs?: { readonly first: number; readonly max: number };
@@ -35,7 +40,7 @@ export interface ForwarderClient {
   /** Calls `listener` when offsets have risen. Returns how to stop that. */
   onForwarded(listener: () => void): () => void;
   figures(): ForwarderFigures;
-  /** Resolves with true when all that is journaled is forwarded, with false after `timeoutMs` when it is not. */
+  /** Resolves with true when all that the journal has written is forwarded (flush it first), with false after `timeoutMs` when it is not. */
   drain(timeoutMs: number): Promise<boolean>;
   /** Ends the thread. What is not forwarded stays in the journal; a batch under way may be sent again at the next start. */
   close(): Promise<void>;
@@ -69,10 +74,11 @@ export interface ForwarderFigures {
 }
 
 const lagNoteIntervalMs = 50;
+const mayStartPollMs = 100;
 
 export function startForwarderThread<ShipperOptions>(options: ForwarderClientOptions<ShipperOptions>): ForwarderClient {
   const { journal, clock, logger, startThread = startKafkaThread } = options;
-  const { closeTimeoutMs = 5_000, restartDelayMs = { first: 1_000, max: 30_000 } } = options;
+  const { closeTimeoutMs = 2_000, restartDelayMs = { first: 1_000, max: 30_000 } } = options;
   const forwardedOffsets = [...journal.forwardFrom];
   const statuses: (ForwardStatus | undefined)[] = forwardedOffsets.map(() => undefined);
   const lags = forwardedOffsets.map(() => new LagMarks());
@@ -80,14 +86,29 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
   /** What threads that died had counted. */
   const before = { shipped: 0, resent: 0 };
   let thread: Worker | null = null;
-  let death: string | null = null;
+  /** Why there is no thread, until a new one has told how it stands. */
+  let absence: string | null = null;
   let delayMs = restartDelayMs.first;
-  let restarting: NodeJS.Timeout | undefined;
+  let starting: NodeJS.Timeout | undefined;
   let closing: Promise<void> | null = null;
 
   const noteLags = setInterval(() => {
-    for (const [partition, lag] of lags.entries()) lag.note(journal.endOffset(partition), clock.monotonicMs());
+    const nowMs = clock.monotonicMs();
+    for (const [partition, lag] of lags.entries()) {
+      lag.note(journal.endOffset(partition), nowMs);
+      // Forgets what is forwarded, so that nobody has to ask for the age to keep it true.
+      lag.lagMs(forwardedOffsets[partition] ?? 0, nowMs);
+    }
   }, lagNoteIntervalMs).unref();
+
+  function startWhenAllowed(): void {
+    if (options.mayStart?.() ?? true) {
+      start();
+      return;
+    }
+    absence ??= 'the shared log was not reached since the start';
+    starting = setTimeout(startWhenAllowed, mayStartPollMs);
+  }
 
   function start(): void {
     const { journalId, shared } = journal;
@@ -102,14 +123,14 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
     started.on('exit', () => {
       thread = null;
       if (closing !== null) return;
-      death = `the thread that forwards visits died: ${cause.message}`;
+      absence = `the thread that forwards visits died: ${cause.message}`;
       for (const status of statuses) {
         before.shipped += status?.shipped ?? 0;
         before.resent += status?.resent ?? 0;
       }
       statuses.fill(undefined);
       logger.error({ err: cause, delayMs }, 'the thread that forwards visits died and is started again');
-      restarting = setTimeout(start, delayMs);
+      starting = setTimeout(startWhenAllowed, delayMs);
       delayMs = Math.min(2 * delayMs, restartDelayMs.max);
     });
   }
@@ -119,6 +140,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
       logger[message.level](withError(message.fields), message.message);
       return;
     }
+    absence = null;
     let hasRisen = false;
     for (const status of message.statuses) {
       const { partition, forwardedOffset } = status;
@@ -129,7 +151,6 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
       hasRisen = true;
     }
     if (!hasRisen) return;
-    death = null;
     delayMs = restartDelayMs.first;
     for (const listener of [...listeners]) listener();
   }
@@ -158,7 +179,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
 
   async function close(): Promise<void> {
     clearInterval(noteLags);
-    clearTimeout(restarting);
+    clearTimeout(starting);
     const ending = thread;
     if (ending === null) return;
     const exited = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
@@ -168,7 +189,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
     clearTimeout(timer);
   }
 
-  start();
+  startWhenAllowed();
   return {
     forwardedOffset: (partition) => forwardedOffsets[partition] ?? 0,
     onForwarded(listener) {
@@ -191,7 +212,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
         shipped: statuses.reduce((total, status) => total + (status?.shipped ?? 0), before.shipped),
         resent: statuses.reduce((total, status) => total + (status?.resent ?? 0), before.resent),
         setAside: setAsideVisits,
-        lastError: halted ?? death ?? failure,
+        lastError: halted ?? absence ?? failure,
       };
     },
     drain(timeoutMs) {

@@ -15,6 +15,11 @@ export interface StatisticsReadModel {
   overall(): Promise<{ readonly totals: VisitTotals; readonly position: Position }>;
   /** Totals of every visited link, for lists sorted by visits; at most `maxAgeMs` old. */
   everyTotal(maxAgeMs: number): Promise<ReadonlyMap<string, VisitTotals>>;
+  /**
+   * The visited links with the highest numbers, highest first, ties in no order; at most `count` (1 to 3,000), fewer only when
+   * there are no more. Null when they are not kept in order: then use {@link everyTotal}.
+   */
+  highest(by: 'visits' | 'lastVisitAt', count: number): Promise<readonly CodeNumber[] | null>;
   /** Where the fold stands now, without asking anyone. */
   progress(): StatisticsProgress;
   /** The same, asked of whoever knows it best now. */
@@ -23,6 +28,12 @@ export interface StatisticsReadModel {
   onProgress(listener: (progress: StatisticsProgress) => void): () => void;
   /** Resolves when all records before `nextOffset` of `partition` are in the numbers; rejects after `timeoutMs`. */
   reached(partition: number, nextOffset: number, timeoutMs: number): Promise<void>;
+}
+
+export interface CodeNumber {
+  readonly code: string;
+  /** Visits, bots included, or the time of the last one, ms. */
+  readonly value: number;
 }
 
 export interface LinkStatistics {

@@ -29,6 +29,8 @@ export interface StatisticsReadModelOptions {
   readonly progress: () => StatisticsProgress;
   /** The same, asked of whoever knows it best now; by default what was told last. */
   readonly progressNow?: () => Promise<StatisticsProgress>;
+  /** Links in the order of their numbers, where somebody keeps it; by default nobody does. */
+  readonly highest?: StatisticsReadModel['highest'];
   readonly onProgress: (listener: (progress: StatisticsProgress) => void) => () => void;
 }
 
@@ -145,6 +147,7 @@ export function createStatisticsReadModel(options: StatisticsReadModelOptions): 
       }
       return everyTotal.totals;
     },
+    highest: options.highest ?? (async () => null),
     progress: options.progress,
     progressNow: options.progressNow ?? (async () => options.progress()),
     onProgress: options.onProgress,

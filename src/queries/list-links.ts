@@ -40,12 +40,15 @@ export interface LinkPage {
 
 export interface ListLinksDependencies {
   readonly linkTable: Pick<LinkTable, 'find' | 'scan'> & Pick<LinkIndexes, 'scanCodes'>;
-  readonly statistics: Pick<StatisticsReadModel, 'totalsOf' | 'everyTotal'>;
+  readonly statistics: Pick<StatisticsReadModel, 'totalsOf' | 'everyTotal' | 'highest'>;
   readonly clock: Clock;
 }
 
 const chunkMax = 500;
 const totalsMaxAgeMs = 1000;
+
+/** So many of the links that are kept in order are asked for, then so many. */
+const highestCounts = [200, 3_000];
 
 interface Candidate extends ListCursor {
   readonly link: Link;
@@ -77,6 +80,8 @@ export function createListLinks({ linkTable, statistics, clock }: ListLinksDepen
    * visit no more are looked at than the page holds.
    */
   async function byVisits(query: ListLinksQuery): Promise<Candidate[]> {
+    const highest = query.order === 'desc' && !isFilteredAtAll(query) ? await amongHighest(query, query.sort) : null;
+    if (highest !== null) return highest;
     const totals = await statistics.everyTotal(totalsMaxAgeMs);
     const sign = query.order === 'desc' ? -1 : 1;
     const compare = (left: ListCursor, right: ListCursor): number =>
@@ -108,6 +113,32 @@ export function createListLinks({ linkTable, statistics, clock }: ListLinksDepen
     }
   }
 
+  /** The page when it lies among the links that are kept in order; null when that is not known. */
+  async function amongHighest(query: ListLinksQuery, sort: ListLinksQuery['sort']): Promise<Candidate[] | null> {
+    if (sort === 'createdAt') return null;
+    const { after, limit } = query;
+    for (const count of highestCounts) {
+      const highest = await statistics.highest(sort, count);
+      const lowest = highest?.at(-1)?.value;
+      // The end of the list is followed by the links without a visit, which nobody keeps in order.
+      if (highest === null || lowest === undefined || highest.length < count) return null;
+      const found: Candidate[] = [];
+      for (const { code, value } of highest) {
+        const link = linkTable.find(code);
+        // Others with the same number as the last one may follow it.
+        if (link === undefined || link.deletedAt !== null || value === lowest) continue;
+        found.push({ link, value, ordinal: link.ordinal });
+      }
+      found.sort((left, right) => right.value - left.value || right.ordinal - left.ordinal);
+      const page = found.filter(
+        ({ value, ordinal }) =>
+          after === undefined || value < after.value || (value === after.value && ordinal < after.ordinal),
+      );
+      if (page.length > limit) return page.slice(0, limit + 1);
+    }
+    return null;
+  }
+
   /** Only a limit of visits makes the status depend on the numbers. */
   async function totalsForStatus(
     query: ListLinksQuery,
@@ -130,6 +161,10 @@ export function createListLinks({ linkTable, statistics, clock }: ListLinksDepen
       position,
     };
   };
+}
+
+function isFilteredAtAll({ url, q, tag, status }: ListLinksQuery): boolean {
+  return [url, q, tag, status].some((filter) => filter !== undefined);
 }
 
 function scanOf(query: ListLinksQuery, descending: boolean, afterOrdinal: number | undefined, limit: number): LinkScan {

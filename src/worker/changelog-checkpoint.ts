@@ -1,14 +1,19 @@
 /**
- * The checkpoint in the changelog: all that changed before `nextOffset` stands before it, or was there already, and these are
- * the watermarks at exactly that offset. Whoever has read the changelog may go on from here (docs/decisions/0019).
+ * The checkpoint in the changelog: of every key, the last value before it contains all that changed before `nextOffset`, and these are
+ * the watermarks at exactly that offset. Whoever has read the changelog may go on from here. It counts only where its owner expected
+ * it to stand: elsewhere somebody wrote in between, and what it says may not be so (docs/decisions/0019).
  */
 import type { Identity } from './changelog-position.ts';
 import type { ResumePoint, TaskCounts } from './checkpoint.ts';
 import type { Watermark } from './producer-watermarks.ts';
 
-export type ChangelogCheckpoint = Identity & ResumePoint;
+export interface ChangelogCheckpoint extends Identity, ResumePoint {
+  /** Offset of the changelog at which it stands if nobody wrote between its owner's last look and it. */
+  readonly standsAt: number;
+}
 
 interface Shape extends Identity {
+  readonly standsAt: number;
   readonly nextOffset: number;
   readonly streamTimeMs: number;
   readonly counts: TaskCounts;
@@ -17,11 +22,11 @@ interface Shape extends Identity {
 }
 
 export function encodeChangelogCheckpoint(checkpoint: ChangelogCheckpoint): Buffer {
-  const { logId, topology, partition, nextOffset, streamTimeMs, counts } = checkpoint;
+  const { logId, topology, partition, standsAt, nextOffset, streamTimeMs, counts } = checkpoint;
   const watermarks = [...checkpoint.watermarks].map(
     ([id, [sequence, lastSeenMs]]) => [id, sequence, lastSeenMs] as const,
   );
-  const shape: Shape = { logId, topology, partition, nextOffset, streamTimeMs, counts, watermarks };
+  const shape: Shape = { logId, topology, partition, standsAt, nextOffset, streamTimeMs, counts, watermarks };
   return Buffer.from(JSON.stringify(shape), 'utf8');
 }
 
@@ -38,9 +43,15 @@ export function decodeChangelogCheckpoint(bytes: Uint8Array): ChangelogCheckpoin
     const isSound =
       typeof shape.logId === 'string' &&
       typeof shape.topology === 'string' &&
-      [shape.partition, shape.nextOffset, counts.folded, counts.duplicates, counts.gaps, counts.deadLetters].every(
-        Number.isSafeInteger,
-      ) &&
+      [
+        shape.partition,
+        shape.standsAt,
+        shape.nextOffset,
+        counts.folded,
+        counts.duplicates,
+        counts.gaps,
+        counts.deadLetters,
+      ].every(Number.isSafeInteger) &&
       Number.isFinite(shape.streamTimeMs);
     return isSound ? { ...shape, watermarks } : undefined;
   } catch {

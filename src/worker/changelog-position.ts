@@ -6,12 +6,13 @@
 export const positionKey = '!changelog';
 /** Row of the newest checkpoint, as the changelog holds it. */
 export const keptCheckpointKey = '!changelog-checkpoint';
-/** Rows of keys whose newest value does not stand last in the changelog: `!s/<key>`, value = {@link StaleMark}. */
+/** Rows of keys that a stale owner wrote last: `!s/<key>`, value = {@link StaleMark}. */
 export const staleKeyPrefix = '!s/';
 
 /**
- * `behind`: the store's value is newer than the last one in the changelog, which must be rewritten before compaction takes the newer
- * one away. `untrusted`: the only value found came from a stale owner, long enough ago that compaction may have taken a newer one away.
+ * Behind the last checkpoint a value came from a stale owner, or came a second time. `behind`: the store's is newer; it must be rewritten
+ * before compaction takes its own record away. `untrusted`: it is the only one found, and so old that compaction may have taken
+ * away a newer one. The next checkpoint ends both: its owner has looked.
  */
 export type StaleMark = 'behind' | 'untrusted';
 
@@ -21,13 +22,13 @@ export interface ChangelogPosition {
   readonly partition: number;
   /** Every record of the changelog before this offset is in the store, or is older than what the store holds. */
   readonly nextOffset: number;
-  /** The last owner and its last send seen: what comes later in the changelog but is less than this was written by a stale owner, or twice. */
+  /** Of the last owner seen; -1 = none. */
   readonly epoch: number;
-  readonly send: number;
   /** Barriers of owners that nobody has taken away yet: their keys, and the offset of the last record of each. */
   readonly barriers: readonly (readonly [key: string, offset: number])[];
-  /** Epoch of the kept checkpoint; -1 = there is none. */
+  /** Who wrote the kept checkpoint, and its send; -1 = there is none. What stands behind it but was sent before it is stale. */
   readonly checkpointEpoch: number;
+  readonly checkpointSend: number;
   /** Highest version of a row seen in the changelog; -1 = none. */
   readonly highestVersion: number;
   /** Records of ours that were not what had been written: each may have been the newest value of a key. */
@@ -42,7 +43,7 @@ export function encodePosition(position: ChangelogPosition): Buffer {
 export function decodePosition(bytes: Uint8Array): ChangelogPosition | undefined {
   try {
     const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as ChangelogPosition;
-    const numbers = [value.partition, value.nextOffset, value.epoch, value.send, value.checkpointEpoch];
+    const numbers = [value.partition, value.nextOffset, value.epoch, value.checkpointEpoch, value.checkpointSend];
     const isSound =
       typeof value.logId === 'string' &&
       typeof value.topology === 'string' &&

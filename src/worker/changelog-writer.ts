@@ -8,7 +8,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { StateStore } from '../ports/state-store.ts';
 import type { Timer } from '../ports/timer.ts';
 import { encodeChangelogCheckpoint } from './changelog-checkpoint.ts';
-import { encodePosition, type Identity, keptCheckpointKey, positionKey, staleKeyPrefix } from './changelog-position.ts';
+import {
+  type ChangelogPosition,
+  encodePosition,
+  type Identity,
+  keptCheckpointKey,
+  positionKey,
+  staleKeyPrefix,
+} from './changelog-position.ts';
 import { ChangelogSource } from './changelog-source.ts';
 import type { TaskCounts } from './checkpoint.ts';
 import { Fenced } from './fenced.ts';
@@ -65,6 +72,10 @@ export interface ChangelogWriterStatus {
   readonly gatheredBytes: number;
   /** Keys that a stale owner wrote over and that are still to be rewritten. */
   readonly rewrite: number;
+  /** Records of its own that it met a second time, because the answer to an append was lost. */
+  readonly ownResends: number;
+  /** Records that a stale owner wrote, or that came again late. */
+  readonly staleRecords: number;
   /** -1 before the first flush. */
   readonly checkpointOffset: number;
 }
@@ -74,7 +85,6 @@ interface Gathered {
   rows: Map<string, Uint8Array>;
   bytes: number;
   deadLetters: DeadLetter[];
-  rewrite: Set<string>;
 }
 
 const gapReadBytes = 1024 * 1024;
@@ -87,14 +97,18 @@ export class ChangelogWriter {
   private readonly interrupt = new Interrupt();
   private readonly watermarks: Map<string, Watermark>;
   private gathered = nothingGathered();
+  /** Keys whose newest value must be written again. */
+  private readonly toRewrite: Set<string>;
   /** The last commit that was added. */
   private nextOffset: number;
   private streamTimeMs: number;
   private counts: TaskCounts;
   private nextChangelogOffset: number;
   private send = 0;
-  private earlierBarriers: readonly string[];
+  private earlierBarriers: Tenure['earlierBarriers'];
   private flushedOffset = -1;
+  private ownResends = 0;
+  private staleRecords = 0;
   private staleKeys: readonly string[];
   /** A flush is due although no row has changed: something of this owner's no longer stands last. */
   private isRestless = true;
@@ -117,7 +131,7 @@ export class ChangelogWriter {
     this.nextChangelogOffset = nextChangelogOffset;
     this.earlierBarriers = earlierBarriers;
     this.staleKeys = rewrite;
-    this.gathered.rewrite = new Set(rewrite);
+    this.toRewrite = new Set(rewrite);
     this.lastFlushAtMs = Number.NEGATIVE_INFINITY;
     this.lastLookAtMs = options.clock.monotonicMs();
     const { timer, policy } = options;
@@ -194,7 +208,9 @@ export class ChangelogWriter {
       epoch: this.options.tenure.epoch,
       gatheredKeys: this.gathered.rows.size,
       gatheredBytes: this.gathered.bytes,
-      rewrite: this.gathered.rewrite.size,
+      rewrite: this.toRewrite.size,
+      ownResends: this.ownResends,
+      staleRecords: this.staleRecords,
       checkpointOffset: this.flushedOffset,
     };
   }
@@ -209,8 +225,8 @@ export class ChangelogWriter {
   }
 
   private hasWork(): boolean {
-    const { rows, deadLetters, rewrite } = this.gathered;
-    if (this.isRestless || rows.size > 0 || deadLetters.length > 0 || rewrite.size > 0) return true;
+    const { rows, deadLetters } = this.gathered;
+    if (this.isRestless || rows.size > 0 || deadLetters.length > 0 || this.toRewrite.size > 0) return true;
     return this.nextOffset > this.flushedOffset;
   }
 
@@ -244,16 +260,22 @@ export class ChangelogWriter {
     const flushed = this.gathered;
     this.gathered = nothingGathered();
     this.isRestless = false;
-    const { nextOffset, streamTimeMs, counts, watermarks } = this;
-    const checkpoint = encodeChangelogCheckpoint({ ...identity, nextOffset, streamTimeMs, counts, watermarks });
+    const { nextOffset, streamTimeMs, counts } = this;
+    const checkpoint = { ...identity, nextOffset, streamTimeMs, counts, watermarks: new Map(this.watermarks) };
     this.giveRoom();
 
     if (flushed.deadLetters.length > 0) await this.sendDeadLetters(flushed.deadLetters);
     for (const entries of appendsOf(flushed.rows)) await this.append(entries);
-    const rewritten = await this.rewrite(flushed);
-    await this.append([{ kind: 'checkpoint', key: identity.topology, value: checkpoint }]);
-    this.flushedOffset = nextOffset;
-    if (this.isSettled()) await this.settle(checkpoint);
+    // What a stale owner wrote meanwhile, too: the checkpoint speaks for the last value of each key before it.
+    let rewritten = 0;
+    while (this.toRewrite.size > 0) rewritten += await this.rewrite();
+    const standsAt = this.nextChangelogOffset;
+    const value = encodeChangelogCheckpoint({ ...checkpoint, standsAt });
+    const baseOffset = await this.append([{ kind: 'checkpoint', key: identity.topology, value }]);
+    if (baseOffset === standsAt) {
+      this.flushedOffset = nextOffset;
+      await this.settle(value);
+    } else this.isRestless = true;
 
     this.options.onFlush?.({
       keys: flushed.rows.size,
@@ -269,10 +291,11 @@ export class ChangelogWriter {
   }
 
   /** Writes the store's values of keys that a stale owner wrote over, and says how many. */
-  private async rewrite({ rewrite, rows }: Gathered): Promise<number> {
-    const keys = [...rewrite].filter((key) => !rows.has(key));
-    for (let from = 0; from < keys.length; from += changelogAppendMax.entries) {
-      const some = keys.slice(from, from + changelogAppendMax.entries);
+  private async rewrite(): Promise<number> {
+    const all = [...this.toRewrite];
+    this.toRewrite.clear();
+    for (let from = 0; from < all.length; from += changelogAppendMax.entries) {
+      const some = all.slice(from, from + changelogAppendMax.entries);
       const values = await this.options.store.getMany(some);
       const held = new Map<string, Uint8Array>();
       for (const [index, key] of some.entries()) {
@@ -282,48 +305,38 @@ export class ChangelogWriter {
       }
       for (const entries of appendsOf(held)) await this.append(entries);
     }
-    return keys.length;
-  }
-
-  /** Nothing of this owner's has been written over, as far as it knows. */
-  private isSettled(): boolean {
-    return this.gathered.rewrite.size === 0 && !this.isRestless;
+    return all.length;
   }
 
   /**
-   * After a flush that left nothing to rewrite: earlier barriers have done their work, and the store contains the changelog up to
-   * here. (The store had these rows before the flush; its position may follow in a batch of its own.)
+   * After a checkpoint that counts: earlier barriers have done their work, and the store contains the changelog up to here. (The store
+   * had these rows before the flush; its position may follow in a batch of its own.)
    */
   private async settle(checkpoint: Buffer): Promise<void> {
     const { identity, tenure, store } = this.options;
     const { epoch, barrierKey, highestVersion } = tenure;
-    if (this.earlierBarriers.length > 0) {
-      for (const entries of tombstonesOf(this.earlierBarriers)) await this.append(entries);
-      this.earlierBarriers = [];
-      if (!this.isSettled()) return;
-    }
+    const position: ChangelogPosition = {
+      ...identity,
+      nextOffset: this.nextChangelogOffset,
+      epoch,
+      barriers: [...this.earlierBarriers, [barrierKey, epoch]],
+      checkpointEpoch: epoch,
+      checkpointSend: this.send - 1,
+      highestVersion: Math.max(highestVersion, this.nextOffset - 1),
+      damagedRecords: 0,
+    };
     const batch = store.batch();
     batch.put(keptCheckpointKey, checkpoint);
-    batch.put(
-      positionKey,
-      encodePosition({
-        ...identity,
-        nextOffset: this.nextChangelogOffset,
-        epoch,
-        send: this.send - 1,
-        barriers: [[barrierKey, epoch]],
-        checkpointEpoch: epoch,
-        highestVersion: Math.max(highestVersion, this.nextOffset - 1),
-        damagedRecords: 0,
-      }),
-    );
+    batch.put(positionKey, encodePosition(position));
     for (const key of this.staleKeys) batch.delete(staleKeyPrefix + key);
     this.staleKeys = [];
     await batch.write();
+    for (const entries of tombstonesOf(this.earlierBarriers.map(([key]) => key))) await this.append(entries);
+    this.earlierBarriers = [];
   }
 
-  /** Appends, and looks at what came to stand between this and the append before. */
-  private async append(entries: readonly ChangelogEntry[]): Promise<void> {
+  /** Appends, looks at what came to stand between this and the append before, and returns where it stands. */
+  private async append(entries: readonly ChangelogEntry[]): Promise<number> {
     const { changelog, identity, tenure } = this.options;
     const { partition } = identity;
     const baseOffset = await retryOutages(this.retry, () =>
@@ -332,6 +345,7 @@ export class ChangelogWriter {
     await this.lookBetween(baseOffset);
     this.nextChangelogOffset = baseOffset + entries.length;
     this.send++;
+    return baseOffset;
   }
 
   /** Nothing was written for a while: somebody else may have. */
@@ -377,16 +391,19 @@ export class ChangelogWriter {
     if (isBarrier ? record.offset > epoch : record.epoch > epoch) {
       throw new Fenced(`another owner wrote at ${record.offset}, after my barrier at ${epoch}`);
     }
-    const isOwnResend = record.epoch === epoch && record.send === this.send;
-    if (isOwnResend) return;
-    if (record.kind === 'row') this.gathered.rewrite.add(record.key);
+    if (record.epoch === epoch && record.send === this.send) {
+      this.ownResends++;
+      return;
+    }
+    this.staleRecords++;
+    if (record.kind === 'row') this.toRewrite.add(record.key);
     // Compaction now keeps this one instead of mine, and nobody may go on from it.
     else if (record.kind === 'checkpoint') this.isRestless = true;
   }
 }
 
 function nothingGathered(): Gathered {
-  return { rows: new Map(), bytes: 0, deadLetters: [], rewrite: new Set() };
+  return { rows: new Map(), bytes: 0, deadLetters: [] };
 }
 
 /** Rows as appends of at most {@link changelogAppendMax}. */

@@ -3,6 +3,7 @@
  * exactly what is in them; the store is never wiped because of a crash.
  */
 
+import type { StateStore } from '../ports/state-store.ts';
 import type { Watermark } from './producer-watermarks.ts';
 
 export const checkpointKey = '!checkpoint';
@@ -76,4 +77,13 @@ export function mismatch(
     return `it is ahead of the log: ${checkpoint.nextOffset} after the log's end ${logEndOffset}`;
   }
   return null;
+}
+
+/**
+ * The offset of the log up to which a store says that its rows go; -1 = it says nothing. A former owner's store may be ahead of every
+ * checkpoint of the changelog.
+ */
+export function readableOffset(store: StateStore): number {
+  const bytes = store.getSync(checkpointKey);
+  return bytes === undefined ? -1 : (decodeCheckpoint(bytes)?.nextOffset ?? -1);
 }

@@ -47,8 +47,9 @@ export interface ForwardPolicy {
   /** Bound of the values of a batch; a batch has one visit at the least. */
   readonly batchBytesMax: number;
   /**
-   * Shortest time between the starts of two batches of a partition, unless the first was full: a send costs far more than a
-   * visit in it. A visit that comes after a pause of that length is not held back.
+   * Shortest time between the starts of two batches of a partition, unless half a batch waits: a send costs far more than a
+   * visit in it. A visit that comes after a pause of that length is not held back. Default: 2 ms for each partition, which lets
+   * an instance send 500 small batches a second.
    */
   readonly batchIntervalMs: number;
   readonly retryDelayMs: { readonly first: number; readonly max: number };
@@ -59,11 +60,10 @@ export interface ForwardPolicy {
 }
 
 /** The bounds are those of `VisitShipper`. */
-export const defaultForwardPolicy: ForwardPolicy = {
+export const defaultForwardPolicy: Omit<ForwardPolicy, 'batchIntervalMs'> = {
   readBytes: 512 * 1024,
   batchVisitsMax: 2_000,
   batchBytesMax: 700_000,
-  batchIntervalMs: 20,
   retryDelayMs: { first: 50, max: 2_000 },
   waitMs: 250,
   progressIntervalMs: 20,
@@ -82,7 +82,8 @@ export class Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.options = options;
-    this.policy = { ...defaultForwardPolicy, ...options.policy };
+    const batchIntervalMs = 2 * options.readers.length;
+    this.policy = { ...defaultForwardPolicy, batchIntervalMs, ...options.policy };
     this.savedOffsets = options.fromOffsets;
     this.partitions = options.readers.map((_, partition) => {
       return new PartitionForwarder(options, this.policy, partition, {
@@ -165,7 +166,6 @@ class PartitionForwarder {
   /** The first of `pending` up to this are the batch under way; 0 when none was begun. */
   private batchEnd = 0;
   private batchStartedAtMs = Number.NEGATIVE_INFINITY;
-  private isBatchFull = false;
   private retryDelayMs: number;
   private shipped = 0;
   private resent = 0;
@@ -196,6 +196,7 @@ class PartitionForwarder {
         else if (!isSetAside) await this.retryLater(error);
       }
     }
+    if (!this.stopping) await this.stopped();
   }
 
   stop(): void {
@@ -251,11 +252,13 @@ class PartitionForwarder {
     this.noteChange();
   }
 
-  /** After a full batch there is more to send, and only messages and finished I/O are let in. */
+  /** While much waits there is no rest, and only messages and finished I/O are let in. */
   private async restBetweenBatches(): Promise<void> {
-    const sinceMs = this.options.clock.monotonicMs() - this.batchStartedAtMs;
-    if (this.isBatchFull) await nextTurn();
-    else if (sinceMs < this.policy.batchIntervalMs) await this.rest(this.policy.batchIntervalMs - sinceMs);
+    const { batchIntervalMs, batchVisitsMax } = this.policy;
+    const waiting = this.reader.endOffset() - this.forwardedOffset;
+    const restMs = this.batchStartedAtMs + batchIntervalMs - this.options.clock.monotonicMs();
+    if (waiting >= batchVisitsMax / 2) await nextTurn();
+    else if (restMs > 0) await this.rest(restMs);
   }
 
   private async shipBatch(): Promise<void> {
@@ -284,7 +287,6 @@ class PartitionForwarder {
       end += 1;
     }
     this.batchEnd = end;
-    this.isBatchFull = end < this.pending.length || bytes >= this.policy.readBytes / 2 || end === batchVisitsMax;
     this.batchStartedAtMs = this.options.clock.monotonicMs();
   }
 
@@ -312,6 +314,12 @@ class PartitionForwarder {
     this.noteChange();
     const message = 'visits of a partition are not forwarded any more, new ones are still journaled';
     this.options.logger.error({ err: error, partition: this.partition, remedy }, message);
+  }
+
+  private stopped(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
   }
 
   private rest(durationMs: number): Promise<void> {

@@ -27,6 +27,7 @@ import { PatientLogReader } from './patient-log-reader.ts';
 import { Replica, type ReplicaPolicy, type ReplicaStatus } from './replica.ts';
 import { isOutage, type RetryOptions, retryOutages } from './retry.ts';
 import { type CommitPolicy, RunLoop } from './run-loop.ts';
+import { serialAppends } from './serial-appends.ts';
 import { type Tenure, takeOver } from './take-over.ts';
 import { StoreUnusable, Task, type TaskStatus } from './task.ts';
 import type { DeadLetter, TaskCommit } from './task-commit.ts';
@@ -46,6 +47,8 @@ export interface PartitionWorkerOptions {
   readonly producerSilenceMs: number;
   readonly policy?: Partial<PartitionPolicy>;
   readonly commitPolicy?: Partial<CommitPolicy>;
+  /** As of `RunLoopOptions`. */
+  readonly nextTurn?: () => Promise<void>;
   openStore(): Promise<StateStore>;
   /** Puts the closed store out of the way, so that the next {@link openStore} finds none. */
   setStoreAside(reason: Error): Promise<void>;
@@ -142,7 +145,7 @@ export class PartitionWorker {
   private rebuiltAtMs: number[] = [];
 
   constructor(options: PartitionWorkerOptions) {
-    this.options = options;
+    this.options = { ...options, changelog: serialAppends(options.changelog) };
     this.policy = { ...defaultPartitionPolicy, ...options.policy };
     const { logId, partition, topology } = options;
     this.identity = { logId, topology: topologyId(topology), partition };
@@ -296,6 +299,8 @@ export class PartitionWorker {
         writer.add(commit);
         options.onCommit(commit);
       };
+      // A reader may not know the end before it has read.
+      await reader.read(tenure.resume.nextOffset, 1);
       const task = await Task.open({
         topology,
         partition,
@@ -317,12 +322,13 @@ export class PartitionWorker {
   }
 
   private async drive(task: Task, reader: LogReader, writer: ChangelogWriter): Promise<void> {
-    const { clock, commitPolicy } = this.options;
+    const { clock, commitPolicy, nextTurn } = this.options;
     const loop = new RunLoop({
       task,
       reader,
       clock,
       ...(commitPolicy === undefined ? {} : { policy: commitPolicy }),
+      ...(nextTurn === undefined ? {} : { nextTurn }),
       onCommit: (durationMs) => this.noteCommit(durationMs),
       room: () => writer.room(),
     });
@@ -336,7 +342,8 @@ export class PartitionWorker {
     let failure: unknown = null;
     const writing = writer.run().catch((error: unknown) => {
       failure = error;
-      loop.abort(error);
+      loop.stop();
+      reading.request();
     });
     this.enter('running');
     this.tellReached('active');

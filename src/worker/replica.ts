@@ -20,8 +20,8 @@ import {
   staleKeyPrefix,
 } from './changelog-position.ts';
 import { type ChangelogRead, ChangelogSource } from './changelog-source.ts';
-import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import type { RetryOptions } from './retry.ts';
+import { checkpointKey, encodeCheckpoint, readableOffset } from './checkpoint.ts';
+import { type RetryOptions, retryOutages } from './retry.ts';
 import { StoreUnusable } from './task.ts';
 import { versionBytes, versionOf } from './versioned-rows.ts';
 import { WrittenKeys } from './written-keys.ts';
@@ -80,10 +80,13 @@ export class Replica {
   private kept: ChangelogCheckpoint | null;
   private readonly source: ChangelogSource;
   private foreignRecords = 0;
+  /** The changelog's end when the replica was opened: a reader may not know it before it has read. */
+  private readonly firstEndOffset: number;
 
   private constructor(
     options: ReplicaOptions,
     source: ChangelogSource,
+    firstEndOffset: number,
     position: ChangelogPosition,
     kept: ChangelogCheckpoint | null,
     stale: Map<string, StaleMark>,
@@ -91,6 +94,7 @@ export class Replica {
   ) {
     this.options = options;
     this.source = source;
+    this.firstEndOffset = firstEndOffset;
     this.position = position;
     this.kept = kept;
     this.stale = stale;
@@ -103,12 +107,18 @@ export class Replica {
     const position = await readPosition(store, identity);
     const kept = position === null || position.checkpointEpoch < 0 ? null : readKeptCheckpoint(store);
     const stale = await readStaleKeys(store);
-    const source = await ChangelogSource.open(options.changelog, identity.partition, options.retry);
+    const { changelog, retry } = options;
+    const { partition } = identity;
+    const endOffset = await retryOutages(retry, () => changelog.endOffset(partition));
+    const source = await ChangelogSource.open(changelog, partition, retry);
     const startOffset = source.startOffset();
     if (position === null) {
-      return new Replica(options, source, emptyPosition(identity, startOffset), null, stale, new WrittenKeys());
+      const empty = emptyPosition(identity, startOffset);
+      return new Replica(options, source, endOffset, empty, null, stale, new WrittenKeys());
     }
-    if (position.nextOffset >= startOffset) return new Replica(options, source, position, kept, stale, null);
+    if (position.nextOffset >= startOffset) {
+      return new Replica(options, source, endOffset, position, kept, stale, null);
+    }
     await source.close();
     throw new StoreUnusable(`the changelog begins at ${startOffset}, the store knows it up to ${position.nextOffset}`);
   }
@@ -125,7 +135,7 @@ export class Replica {
 
   status(): ReplicaStatus {
     const { nextOffset, damagedRecords } = this.position;
-    const endOffset = Math.max(this.source.endOffset(), nextOffset);
+    const endOffset = Math.max(this.source.endOffset(), this.firstEndOffset, nextOffset);
     return {
       nextOffset,
       endOffset,
@@ -221,7 +231,7 @@ export class Replica {
 
 export interface ReplicaFindings {
   readonly position: ChangelogPosition;
-  /** The newest one that its owner was entitled to write; null = none. */
+  /** The last one that stands where its owner expected it; null = none. */
   readonly checkpoint: ChangelogCheckpoint | null;
   readonly stale: ReadonlyMap<string, StaleMark>;
 }
@@ -239,8 +249,8 @@ class Application {
   private readonly barriers: Map<string, number>;
   private versions: Map<string, number> = new Map();
   private epoch: number;
-  private send: number;
   private checkpointEpoch: number;
+  private checkpointSend: number;
   private highestVersion: number;
   private damagedRecords: number;
 
@@ -256,8 +266,8 @@ class Application {
     this.stale = stale;
     this.barriers = new Map(before.barriers);
     this.epoch = before.epoch;
-    this.send = before.send;
     this.checkpointEpoch = before.checkpointEpoch;
+    this.checkpointSend = before.checkpointSend;
     this.highestVersion = before.highestVersion;
     this.damagedRecords = before.damagedRecords;
   }
@@ -276,27 +286,16 @@ class Application {
       this.takeBarrier(record, record.value);
       return;
     }
-    const isStale = record.epoch < this.epoch || (record.epoch === this.epoch && record.send < this.send);
-    if (!isStale) {
-      this.epoch = record.epoch;
-      this.send = record.send;
-    }
+    if (record.epoch > this.epoch) this.epoch = record.epoch;
     if (record.kind === 'barrier') this.barriers.delete(record.key);
     else if (record.kind === 'checkpoint') this.takeCheckpoint(record);
-    else this.takeRow(record, isStale);
+    else this.takeRow(record);
   }
 
   position(): Omit<ChangelogPosition, 'nextOffset'> {
-    const { epoch, send, checkpointEpoch, highestVersion, damagedRecords } = this;
-    return {
-      ...this.before,
-      epoch,
-      send,
-      checkpointEpoch,
-      highestVersion,
-      damagedRecords,
-      barriers: [...this.barriers],
-    };
+    const { before, epoch, checkpointEpoch, checkpointSend, highestVersion, damagedRecords } = this;
+    const barriers = [...this.barriers];
+    return { ...before, epoch, checkpointEpoch, checkpointSend, highestVersion, damagedRecords, barriers };
   }
 
   private takeBarrier(record: ChangelogRecord, value: Buffer): void {
@@ -307,13 +306,10 @@ class Application {
     }
     this.assertOurs(barrier, record);
     this.barriers.set(record.key, record.offset);
-    if (record.offset > this.epoch) {
-      this.epoch = record.offset;
-      this.send = -1;
-    }
+    if (record.offset > this.epoch) this.epoch = record.offset;
   }
 
-  /** A checkpoint written behind a later owner's barrier speaks of rows that this owner's may have replaced: it counts for nothing. */
+  /** Its owner had looked at everything before it: so of each key the last value before it is believed, and is new enough. */
   private takeCheckpoint(record: ChangelogRecord): void {
     const checkpoint = record.value === null ? undefined : decodeChangelogCheckpoint(record.value);
     if (checkpoint === undefined || record.value === null) {
@@ -321,15 +317,15 @@ class Application {
       return;
     }
     this.assertOurs(checkpoint, record);
-    if (record.epoch < this.epoch || record.epoch < this.checkpointEpoch) return;
-    const isNewer = record.epoch > this.checkpointEpoch || checkpoint.nextOffset > (this.checkpoint?.nextOffset ?? -1);
-    if (!isNewer) return;
+    if (checkpoint.standsAt !== record.offset) return;
     this.checkpoint = checkpoint;
     this.checkpointBytes = record.value;
     this.checkpointEpoch = record.epoch;
+    this.checkpointSend = record.send;
+    for (const key of [...this.stale.keys(), ...this.marks.keys()]) this.marks.set(key, null);
   }
 
-  private takeRow(record: ChangelogRecord, isStale: boolean): void {
+  private takeRow(record: ChangelogRecord): void {
     const { key, value } = record;
     if (value === null || value.length < versionBytes) {
       this.foreignRecords++;
@@ -337,14 +333,16 @@ class Application {
     }
     const version = versionOf(value);
     const held = this.rows.get(key)?.version ?? this.versions.get(key) ?? -1;
-    const mark = this.markOf(key);
     if (version > this.highestVersion) this.highestVersion = version;
     if (version > held) this.rows.set(key, { version, value });
-    if (version < held) {
-      if (mark !== 'untrusted' || !isStale) this.setMark(key, 'behind');
-    } else if (!isStale || (version > held && this.isYoung(record))) this.setMark(key, null);
-    else if (version > held) this.setMark(key, 'untrusted');
-    else if (mark === 'behind') this.setMark(key, null);
+    if (!this.isStale(record)) this.setMark(key, null);
+    else if (version > held) this.setMark(key, this.isYoung(record) ? null : 'untrusted');
+    else if (this.markOf(key) !== 'untrusted') this.setMark(key, version < held ? 'behind' : null);
+  }
+
+  /** Sent before the checkpoint, but standing behind it. */
+  private isStale({ epoch, send }: ChangelogRecord): boolean {
+    return epoch < this.checkpointEpoch || (epoch === this.checkpointEpoch && send < this.checkpointSend);
   }
 
   private isYoung({ appendedAtMs }: ChangelogRecord): boolean {
@@ -375,8 +373,8 @@ function isRow(record: ChangelogRecord): boolean {
 
 function emptyPosition(identity: Identity, nextOffset: number): ChangelogPosition {
   const { logId, topology, partition } = identity;
-  const nothing = { epoch: -1, send: -1, barriers: [], checkpointEpoch: -1, highestVersion: -1, damagedRecords: 0 };
-  return { logId, topology, partition, nextOffset, ...nothing };
+  const none = { epoch: -1, barriers: [], checkpointEpoch: -1, checkpointSend: -1, highestVersion: -1 };
+  return { logId, topology, partition, nextOffset, ...none, damagedRecords: 0 };
 }
 
 async function readPosition(store: StateStore, identity: Identity): Promise<ChangelogPosition | null> {
@@ -413,10 +411,4 @@ async function readStaleKeys(store: StateStore): Promise<Map<string, StaleMark>>
     if (rows.length < staleKeysReadMax) return stale;
     after = rows[rows.length - 1]?.[0] ?? after;
   }
-}
-
-/** The offset of the log up to which the rows are told to go. A former owner's store may be ahead of every checkpoint. */
-function readableOffset(store: StateStore): number {
-  const bytes = store.getSync(checkpointKey);
-  return bytes === undefined ? -1 : (decodeCheckpoint(bytes)?.nextOffset ?? -1);
 }

@@ -15,6 +15,8 @@ export interface RunLoopOptions {
   readonly onCommit: (commitDurationMs: number) => void;
   /** Asked before each read: while a commit could not be taken, the promise that is over when it can; null = go on. */
   readonly room?: () => Promise<void> | null;
+  /** Resolves when messages and finished I/O were handled; a simulation decides when that is. */
+  readonly nextTurn?: () => Promise<void>;
 }
 
 export interface CommitPolicy {
@@ -83,7 +85,7 @@ export class RunLoop {
       const sinceMs = clock.monotonicMs() - this.lastCommitAtMs;
       if (records.length > 0) {
         if (uncommitted && this.isDue(sinceMs)) await this.startCommit();
-        else await nextTurn();
+        else await (this.options.nextTurn ?? nextTurn)();
         continue;
       }
       const restMs = this.policy.idleRatio * this.lastCommitDurationMs - sinceMs;

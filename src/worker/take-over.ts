@@ -3,11 +3,11 @@
  * fold on. The barrier's offset is the owner's epoch, so the changelog itself says who came later.
  */
 import type { Changelog } from '../ports/changelog.ts';
-import type { LogReader } from '../ports/event-log.ts';
+import { type LogReader, OffsetOutOfRange } from '../ports/event-log.ts';
 import type { StateStore } from '../ports/state-store.ts';
 import { encodeBarrier } from './changelog-checkpoint.ts';
 import type { Identity } from './changelog-position.ts';
-import { type ResumePoint, resumeAtStart } from './checkpoint.ts';
+import { type ResumePoint, readableOffset, resumeAtStart } from './checkpoint.ts';
 import { Fenced } from './fenced.ts';
 import type { Replica } from './replica.ts';
 import { type RetryOptions, retryOutages } from './retry.ts';
@@ -37,9 +37,9 @@ export interface Tenure {
   readonly resume: ResumePoint;
   /** Keys whose newest value must be written again. */
   readonly rewrite: readonly string[];
-  /** Barriers to take away once that is done. */
-  readonly earlierBarriers: readonly string[];
   readonly barrierKey: string;
+  /** Keys and offsets of barriers to take away once that is done. */
+  readonly earlierBarriers: readonly (readonly [key: string, offset: number])[];
   /** Highest version of a row in the changelog; -1 = none. */
   readonly highestVersion: number;
 }
@@ -94,8 +94,8 @@ export async function takeOver(options: TakeOverOptions): Promise<Tenure> {
       nextChangelogOffset: position.nextOffset,
       resume,
       rewrite: [...replica.findings().stale.keys()],
-      earlierBarriers: position.barriers.map(([key]) => key).filter((key) => key !== barrierKey),
       barrierKey,
+      earlierBarriers: position.barriers.filter(([key]) => key !== barrierKey),
       highestVersion: position.highestVersion,
     };
   } finally {
@@ -104,27 +104,34 @@ export async function takeOver(options: TakeOverOptions): Promise<Tenure> {
 }
 
 async function resumePoint(options: TakeOverOptions, reader: LogReader, checkpoint: ResumePoint): Promise<ResumePoint> {
-  const { position } = options.replica.findings();
-  const foldedTo = Math.max(checkpoint.nextOffset, position.highestVersion + 1);
-  // A log whose leader has just changed may take a moment to know its end again.
-  for (let waits = 0; reader.endOffset() < foldedTo && waits < endWaitsMax; waits++) {
-    await options.retry.interrupt.outcomeOf(reader.waitFor(foldedTo - 1, endWaitMs));
-  }
-  if (reader.endOffset() < foldedTo) {
-    throw new LogLostItsEnd(`the log ends at ${reader.endOffset()}, but it was folded up to ${foldedTo}`);
-  }
-  const startOffset = reader.startOffset();
+  const { retry, store, replica } = options;
+  const foldedTo = Math.max(
+    checkpoint.nextOffset,
+    replica.findings().position.highestVersion + 1,
+    readableOffset(store),
+  );
   const doubt = await doubtIn(options, checkpoint.nextOffset);
-  if (doubt !== null) {
-    if (startOffset > 0) throw new ChangelogUntrusted(`${doubt}, and the log begins at ${startOffset}`);
-    return resumeAtStart;
-  }
-  if (startOffset > checkpoint.nextOffset) {
+  const resume = doubt === null ? checkpoint : resumeAtStart;
+  try {
+    await retryOutages(retry, () => reader.read(resume.nextOffset, 1));
+  } catch (error) {
+    if (!(error instanceof OffsetOutOfRange)) throw error;
+    if (error.endOffset < resume.nextOffset) throw lostItsEnd(error.endOffset, foldedTo);
+    if (doubt !== null) throw new ChangelogUntrusted(`${doubt}, and the log begins at ${error.startOffset}`);
     throw new LogPassedCheckpoint(
-      `the log begins at ${startOffset}, but only what is before ${checkpoint.nextOffset} was counted`,
+      `the log begins at ${error.startOffset}, but only what is before ${resume.nextOffset} was counted`,
     );
   }
-  return checkpoint;
+  // A log whose leader has just changed may take a moment to know its end again.
+  for (let waits = 0; reader.endOffset() < foldedTo && waits < endWaitsMax; waits++) {
+    await retry.interrupt.outcomeOf(reader.waitFor(foldedTo - 1, endWaitMs));
+  }
+  if (reader.endOffset() < foldedTo) throw lostItsEnd(reader.endOffset(), foldedTo);
+  return resume;
+}
+
+function lostItsEnd(endOffset: number, foldedTo: number): LogLostItsEnd {
+  return new LogLostItsEnd(`the log ends at ${endOffset}, but it was folded up to ${foldedTo}`);
 }
 
 /** Why the rows may lack something that was folded before `checkpointOffset`, or null. */

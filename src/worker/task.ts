@@ -256,7 +256,7 @@ export class Task {
   /** Ends the task as it is, when a commit under way has come to its end: for a task that may not write any more. */
   async drop(): Promise<void> {
     await this.committing?.catch(() => undefined);
-    this.state = transition(this.state, 'closed');
+    if (this.state !== 'closed') this.state = transition(this.state, 'closed');
   }
 }
 

@@ -5,22 +5,40 @@
  */
 const bitsLog2 = 24;
 const bitMask = 2 ** bitsLog2 - 1;
+const fewMax = 1_000;
 
 export class WrittenKeys {
-  private readonly words = new Uint32Array(2 ** (bitsLog2 - 5));
+  /** The first keys, as they are: most stores of a small installation never hold more. */
+  private few: Set<string> | null = new Set();
+  private words = new Uint32Array(0);
 
   /** Notes a key that will be written. */
   add(key: string): void {
-    const hash = hashOf(key);
-    const second = secondOf(hash);
-    this.set(hash & bitMask);
-    this.set(second & bitMask);
+    if (this.few === null) {
+      this.addBits(key);
+      return;
+    }
+    this.few.add(key);
+    if (this.few.size > fewMax) this.turnToBits(this.few);
   }
 
   /** False only if the key was never added. */
   mayHold(key: string): boolean {
+    if (this.few !== null) return this.few.has(key);
     const hash = hashOf(key);
     return this.has(hash & bitMask) && this.has(secondOf(hash) & bitMask);
+  }
+
+  private turnToBits(keys: ReadonlySet<string>): void {
+    this.few = null;
+    this.words = new Uint32Array(2 ** (bitsLog2 - 5));
+    for (const key of keys) this.addBits(key);
+  }
+
+  private addBits(key: string): void {
+    const hash = hashOf(key);
+    this.set(hash & bitMask);
+    this.set(secondOf(hash) & bitMask);
   }
 
   private set(bit: number): void {

@@ -196,6 +196,23 @@ describe('the thread that forwards visits', () => {
     expect(journal.figures().isFull).toBe(false);
   });
 
+  it('sends nothing before it may, and ends without ever having been allowed to', async () => {
+    let may = false;
+    await open(1, { mayStart: () => may });
+    await putMany(10);
+    expect(client.figures()).toMatchObject({
+      visits: 10,
+      lastError: 'the shared log was not reached since the start',
+    });
+    expect(await client.drain(150)).toBe(false);
+    expect(arrivedCount()).toBe(0);
+    await close();
+    await open(1, { mayStart: () => may });
+    may = true;
+    expect(await client.drain(drainMs)).toBe(true);
+    expect(client.figures()).toMatchObject({ visits: 0, lastError: null });
+  });
+
   it('starts the thread again when it dies, and goes on from where it was', async () => {
     await open(2, { restartDelayMs: { first: 10, max: 100 } });
     await putMany(100);

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { StatisticsRebuilding } from '../../src/ports/statistics-read-model.ts';
 import { createGetLink } from '../../src/queries/get-link.ts';
@@ -44,6 +45,21 @@ describe('lists of links', () => {
       await between();
     }
   }
+
+  it.each(['visits', 'lastVisitAt'] as const)('gives the same pages by %s when the order is kept', async (sort) => {
+    for (let n = 0; n < 300; n += 1) {
+      await world.create(`code${n}`);
+      if (n % 8 !== 0) statistics.set(`code${n}`, { total: (n * 7) % 40, lastVisitAt: startMs + ((n * 13) % 90) });
+    }
+    await world.write('code77', { type: 'LinkDeleted' }, { expectedVersion: 1 });
+    const expected = await walk({ sort });
+    expect(expected).toHaveLength(299);
+    statistics.keepOrder();
+    const everyTotal = jest.spyOn(statistics, 'everyTotal');
+    await listLinks({ sort, order: 'desc', limit: 7 });
+    expect(everyTotal).not.toHaveBeenCalled();
+    expect(await walk({ sort })).toEqual(expected);
+  });
 
   it('finds by a part of target, code, note or tags, in any case', async () => {
     await world.create('CodeNeedle');

@@ -1,15 +1,17 @@
 /** A request that is sent again has one effect and one answer, whatever happened to the program meanwhile. */
-import { createProgramClient, type ProgramLink } from '../support/program-client.ts';
-import { type RunningProgram, startProgram } from '../support/running-program.ts';
 
-describe('a request with an Idempotency-Key', () => {
+import { modeStartTimeoutMs, modes, startProgramIn } from '../support/modes.ts';
+import { createProgramClient, type ProgramLink } from '../support/program-client.ts';
+import type { RunningProgram } from '../support/running-program.ts';
+
+describe.each(modes)('a request with an Idempotency-Key (%s)', (mode) => {
   let program: RunningProgram;
   let user: ReturnType<typeof createProgramClient>;
 
   beforeAll(async () => {
-    program = await startProgram();
+    program = await startProgramIn(mode);
     user = createProgramClient(program);
-  });
+  }, modeStartTimeoutMs);
   afterAll(() => program.dispose());
 
   const post = (key: string, body: object) =>

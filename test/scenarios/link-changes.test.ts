@@ -1,15 +1,17 @@
 /** What is done to a link, seen by its short link at once: each answer of the API is followed by one redirect. */
-import { createProgramClient, type ProgramLink } from '../support/program-client.ts';
-import { type RunningProgram, startProgram } from '../support/running-program.ts';
 
-describe('a changed link', () => {
+import { modeStartTimeoutMs, modes, startProgramIn } from '../support/modes.ts';
+import { createProgramClient, type ProgramLink } from '../support/program-client.ts';
+import type { RunningProgram } from '../support/running-program.ts';
+
+describe.each(modes)('a changed link (%s)', (mode) => {
   let program: RunningProgram;
   let user: ReturnType<typeof createProgramClient>;
 
   beforeAll(async () => {
-    program = await startProgram();
+    program = await startProgramIn(mode);
     user = createProgramClient(program);
-  });
+  }, modeStartTimeoutMs);
   afterAll(() => program.dispose());
 
   const change = (code: string, patch: object) =>

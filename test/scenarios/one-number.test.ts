@@ -1,15 +1,17 @@
 /** From a URL to a number: what one visit changes is told alike in every place, within a second, and only visits count. */
-import { botAgent, createProgramClient, eventually } from '../support/program-client.ts';
-import { type RunningProgram, startProgram } from '../support/running-program.ts';
 
-describe('one number, told everywhere', () => {
+import { modeStartTimeoutMs, modes, startProgramIn } from '../support/modes.ts';
+import { botAgent, createProgramClient, eventually } from '../support/program-client.ts';
+import type { RunningProgram } from '../support/running-program.ts';
+
+describe.each(modes)('one number, told everywhere (%s)', (mode) => {
   let program: RunningProgram;
   let user: ReturnType<typeof createProgramClient>;
 
   beforeAll(async () => {
-    program = await startProgram();
+    program = await startProgramIn(mode);
     user = createProgramClient(program);
-  });
+  }, modeStartTimeoutMs);
   afterAll(() => program.dispose());
 
   it('shows a visit in statistics, link, list, preview, live feed and overall within a second of its redirect', async () => {

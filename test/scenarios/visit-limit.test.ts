@@ -1,17 +1,22 @@
 /** `maxVisits` is exact: never one more, whatever comes at once, and whatever happens to the program in between. */
+
+import { modeStartTimeoutMs, modes, startProgramIn } from '../support/modes.ts';
 import { botAgent, createProgramClient, eventually } from '../support/program-client.ts';
-import { type RunningProgram, startProgram } from '../support/running-program.ts';
+import type { RunningProgram } from '../support/running-program.ts';
 import { chosenSeed, createSeededRandom } from '../support/seeded-random.ts';
 import { createVisitors, sumOf } from '../support/visitors.ts';
 
-describe('a link with a limit of visits', () => {
+const visitorsAtOnce = 20;
+const kills = 4;
+
+describe.each(modes)('a link with a limit of visits (%s)', (mode) => {
   let program: RunningProgram;
   let user: ReturnType<typeof createProgramClient>;
 
   beforeAll(async () => {
-    program = await startProgram();
+    program = await startProgramIn(mode);
     user = createProgramClient(program);
-  });
+  }, modeStartTimeoutMs);
   afterAll(() => program.dispose());
 
   const statusesOf = async (code: string, requests: number, headers = {}) => {
@@ -63,9 +68,9 @@ describe('a link with a limit of visits', () => {
     process.stdout.write(`visit limit: SEED=${random.seed}\n`);
     const maxVisits = 400;
     const { code } = await user.create({ url: 'https://example.org/rush', maxVisits });
-    const visitors = createVisitors({ port: program.port, visitors: 20, nextCode: () => code });
+    const visitors = createVisitors({ port: program.port, visitors: visitorsAtOnce, nextCode: () => code });
     visitors.resume();
-    for (let kill = 0; kill < 4; kill += 1) {
+    for (let kill = 0; kill < kills; kill += 1) {
       await visitors.reached(visitors.count() + 20 + random.below(60));
       await program.kill9();
       await program.restart();
@@ -76,13 +81,19 @@ describe('a link with a limit of visits', () => {
 
     const answered = sumOf(visitors.answered);
     const unknown = sumOf(visitors.unknown);
-    const { total } = await eventually('every number is told', async () => {
-      const statistics = await user.statistics(code);
-      return statistics.total === maxVisits ? statistics : undefined;
-    });
-    expect(total).toBe(maxVisits);
-    expect(answered).toBeLessThanOrEqual(maxVisits);
-    expect(answered + unknown).toBeGreaterThanOrEqual(maxVisits);
+    // What an instance among many had reserved when it was killed is used up, though nobody followed the link.
+    const leastVisits = mode === 'embedded' ? maxVisits : answered;
+    const { total } = await eventually(
+      'every number is told',
+      async () => {
+        const statistics = await user.statistics(code);
+        return statistics.total >= leastVisits && statistics.position.lagMs < 50 ? statistics : undefined;
+      },
+      60_000,
+    );
+    expect(total).toBeGreaterThanOrEqual(leastVisits);
+    expect(total).toBeLessThanOrEqual(Math.min(maxVisits, answered + unknown));
+    expect(answered + unknown + visitorsAtOnce * kills).toBeGreaterThanOrEqual(maxVisits);
     expect((await user.follow(code)).status).toBe(410);
-  });
+  }, 120_000);
 });

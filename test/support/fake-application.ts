@@ -246,6 +246,7 @@ export function createFakeApplication(): FakeApplication {
         },
         everyTotal: async () => totals,
         progress,
+        highest: async () => null,
         progressNow: async () => progress(),
         onProgress(listener) {
           fake.listeners.add(listener);

@@ -76,6 +76,10 @@ export class FakeStatisticsDays implements StatisticsReadModel {
     return { partitions: [this.position], lagMs: this.lagMs, rebuild: null, halted: null };
   }
 
+  async highest(): Promise<null> {
+    return null;
+  }
+
   async progressNow(): Promise<StatisticsProgress> {
     return this.progress();
   }

@@ -15,6 +15,8 @@ export interface FakeStatistics extends StatisticsReadModel {
   set(code: string, totals: Partial<VisitTotals>): void;
   setDays(code: string, days: LinkStatistics['days']): void;
   /** Makes reads throw {@link StatisticsRebuilding} until it is null again. */
+  /** From now on links are known in the order of their numbers. */
+  keepOrder(): void;
   setRebuild(rebuild: RebuildProgress | null): void;
 }
 
@@ -25,6 +27,7 @@ export function createFakeStatistics(): FakeStatistics {
   let nextOffset = 0;
   let streamTimeMs = 0;
   let rebuild: RebuildProgress | null = null;
+  let keepsOrder = false;
 
   const position = (): Position => ({ partitions: [{ partition: 0, nextOffset, streamTimeMs }] });
   const progress = (): StatisticsProgress => ({ ...position(), lagMs: 0, rebuild, halted: null });
@@ -67,6 +70,9 @@ export function createFakeStatistics(): FakeStatistics {
     setDays(code, given) {
       days.set(code, given);
     },
+    keepOrder() {
+      keepsOrder = true;
+    },
     setRebuild(given) {
       rebuild = given;
       for (const listener of listeners) listener(progress());
@@ -94,6 +100,13 @@ export function createFakeStatistics(): FakeStatistics {
       return new Map(totals);
     },
     progress,
+    async highest(by, count) {
+      if (!keepsOrder) return null;
+      const values = [...totals].map(([code, each]) => {
+        return { code, value: (by === 'visits' ? each.total : each.lastVisitAt) ?? 0 };
+      });
+      return values.sort((left, right) => right.value - left.value).slice(0, count);
+    },
     progressNow: async () => progress(),
     onProgress(listener) {
       listeners.add(listener);

@@ -51,10 +51,10 @@ export class FollowedStore {
     const day = Math.floor(at / dayMs);
     for (const rowKey of [totalsKey(code), dayKey(code, day), 'o']) {
       const before = this.rows.get(rowKey);
-      const visits = before === undefined ? 0 : Number(textOf(before).split(' ')[0]);
+      const [visits = 0, lastVisitAt = 0] = before === undefined ? [] : textOf(before).split(' ').map(Number);
       const row = Buffer.alloc(8);
       row.writeBigUInt64BE(BigInt(this.nextOffset));
-      const bytes = Buffer.concat([row, Buffer.from(`${visits + 1} ${at}`)]);
+      const bytes = Buffer.concat([row, Buffer.from(`${visits + 1} ${Math.max(lastVisitAt, at)}`)]);
       this.rows.set(rowKey, bytes);
       this.changed.set(rowKey, bytes);
     }

@@ -20,7 +20,7 @@ import { chosenSeed, createSeededRandom, type SeededRandom } from '../support/se
 
 const partitions = 2;
 const processes = 12;
-const runs = 15;
+const runs = 8;
 
 /** What a process journaled in a partition and the disk has kept, by sequence. */
 interface Journaled {

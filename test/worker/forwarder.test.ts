@@ -41,6 +41,7 @@ interface RunningForwarder {
   readonly statuses: ForwardStatus[];
   readonly lines: QuietLogger['lines'];
   readonly saved: (readonly number[])[];
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -105,6 +106,7 @@ describe('the forwarder', () => {
       statuses,
       lines: logger.lines,
       saved,
+      ended,
       stop() {
         forwarder.stop();
         return ended;
@@ -320,6 +322,23 @@ describe('the forwarder', () => {
     expect(started.statuses[0]?.halted).toContain('Restore that file from a backup');
     expect(started.lines).toMatchObject([{ level: 'error' }]);
     expect(shipper.arrived[0]).toBeUndefined();
+  });
+
+  it('stays there when every partition has halted, until it is stopped', async () => {
+    await openJournal(1);
+    const [reader] = readersOf(journal);
+    if (reader === undefined) throw new Error('there is a reader');
+    reader.read = () => Promise.reject(new LogDamaged('visits/0/x.log', 17, 'a frame header does not check'));
+    const started = start(new MemoryShipper(), { readers: [reader] });
+    let isEnded = false;
+    void started.ended.then(() => {
+      isEnded = true;
+    });
+    await until(() => started.statuses[0]?.halted != null, 'the partition has halted');
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(isEnded).toBe(false);
+    await started.stop();
+    expect(isEnded).toBe(true);
   });
 
   it('tries again when a read or a send fails in another way', async () => {

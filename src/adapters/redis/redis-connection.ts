@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import { functionLibrary, nameInRedis, type RedisFunction } from './function-library.ts';
-import { type RedisAddress, type RedisDeadlines, redisClientOptions } from './redis-client-options.ts';
+import { type RedisAddress, type RedisDeadlines, reconnectDelay, redisClientOptions } from './redis-client-options.ts';
 import { RedisUnavailable } from './redis-unavailable.ts';
 
 export interface RedisConnectionOptions extends RedisAddress, RedisDeadlines {
@@ -29,7 +29,6 @@ export interface RedisConnection {
 
 /** Calls without an answer at once; beyond it they fail at once. */
 const callsUnderWayMax = 4_096;
-const loadRetryMs = 250;
 /** States of a server that pass, or that a person has to end; ours is only to come again. */
 const passingError =
   /^(LOADING|BUSY|MASTERDOWN|READONLY|OOM|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|WRONGPASS|MOVED|UNKILLABLE)\b|max number of clients/;
@@ -47,6 +46,7 @@ export function openRedisConnection(options: RedisConnectionOptions): RedisConne
   let isClosed = false;
   let isToldAway = false;
   let underWay = 0;
+  let failedLoads = 0;
   let loadTimer: NodeJS.Timeout | undefined;
 
   function away(error: unknown): void {
@@ -63,12 +63,15 @@ export function openRedisConnection(options: RedisConnectionOptions): RedisConne
     } catch (error) {
       away(error);
       if (client.status !== 'ready') return;
-      if (isTimeout(error) || reconnectingError.test(messageOf(error))) client.disconnect(true);
-      else loadTimer = setTimeout(() => void load(), loadRetryMs);
+      // A connection that is made resets the client's own delays.
+      failedLoads += 1;
+      const again = isTimeout(error) || reconnectingError.test(messageOf(error)) ? () => client.disconnect(true) : load;
+      loadTimer = setTimeout(() => void again(), reconnectDelay(failedLoads, options.random));
       return;
     }
     if (isClosed || client.status !== 'ready') return;
     isReady = true;
+    failedLoads = 0;
     if (isToldAway) logger.info({}, 'Redis is back');
     isToldAway = false;
     for (const listener of listeners) listener();

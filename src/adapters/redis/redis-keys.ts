@@ -6,7 +6,7 @@
 export interface RedisKeys {
   /** Text: where the partition's rows stand (`position-text.ts`). Without it nothing of the partition is believed. */
   position(partition: number): string;
-  /** Sorted set: codes by visits without bots. */
+  /** Sorted set: codes by visits. */
   byVisits(partition: number): string;
   /** Sorted set: codes by time of the last visit, ms. */
   byLastVisit(partition: number): string;
@@ -20,6 +20,8 @@ export interface RedisKeys {
   links(partition: number): string;
   /** Text: a link. */
   link(partition: number, code: string): string;
+  /** Text: the salt under which visitors of a UTC day are hashed. */
+  salt(day: number): string;
   readonly progressChannel: string;
   readonly linksChannel: string;
 }
@@ -39,6 +41,7 @@ export function createRedisKeys(prefix = ''): RedisKeys {
     limit: (partition, code) => of(partition, `limit:${code}`),
     links: (partition) => of(partition, 'links'),
     link: (partition, code) => of(partition, `link:${code}`),
+    salt: (day) => of(0, `salt:${day}`),
     progressChannel: `${prefix}tallyhop:progress`,
     linksChannel: `${prefix}tallyhop:links`,
   };

@@ -30,7 +30,7 @@ export interface RedisStoreReader {
    */
   read(request: StoreRequest): Promise<StoreAnswer | null>;
   /**
-   * Codes with the highest scores over all partitions, highest first, ties by code. Visits are without bots; a last visit is
+   * Codes with the highest scores over all partitions, highest first, ties by code. A last visit is
    * in ms. Null when the lists are not whole. Throws `RedisUnavailable`.
    * @param count 1 to 3,000
    */

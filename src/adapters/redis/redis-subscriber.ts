@@ -5,7 +5,7 @@
 import { Redis } from 'ioredis';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
-import { type RedisAddress, type RedisDeadlines, redisClientOptions } from './redis-client-options.ts';
+import { type RedisAddress, type RedisDeadlines, reconnectDelay, redisClientOptions } from './redis-client-options.ts';
 
 export interface RedisSubscriberOptions extends RedisAddress, RedisDeadlines {
   readonly logger: Logger;
@@ -29,12 +29,17 @@ export function openRedisSubscriber(options: RedisSubscriberOptions): RedisSubsc
   const client = new Redis(redisClientOptions(options, options, options.random));
   let isListening = false;
   let isClosed = false;
+  let failures = 0;
+  let reconnectTimer: NodeJS.Timeout | undefined;
 
   function reconnect(error: unknown): void {
     isListening = false;
     if (isClosed) return;
     logger.debug({ err: error, channel }, 'a channel of Redis is listened to anew');
-    client.disconnect(true);
+    failures += 1;
+    // A connection that is made resets the client's own delays.
+    clearTimeout(reconnectTimer);
+    reconnectTimer = setTimeout(() => client.disconnect(true), reconnectDelay(failures, options.random));
   }
 
   async function listen(): Promise<void> {
@@ -45,6 +50,7 @@ export function openRedisSubscriber(options: RedisSubscriberOptions): RedisSubsc
       return;
     }
     isListening = true;
+    failures = 0;
     options.onListening();
   }
 
@@ -68,6 +74,7 @@ export function openRedisSubscriber(options: RedisSubscriberOptions): RedisSubsc
       isClosed = true;
       isListening = false;
       clearInterval(pings);
+      clearTimeout(reconnectTimer);
       client.disconnect();
     },
   };

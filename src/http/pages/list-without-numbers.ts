@@ -9,7 +9,11 @@ export function createListWithoutNumbers(linkTable: LinkTable, clock: Clock): Li
   const list = createListLinks({
     // Codes alone are walked through only to sort by numbers.
     linkTable: { find: linkTable.find, scan: linkTable.scan, scanCodes: async () => [] },
-    statistics: { totalsOf: async () => ({ totals: new Map(), position }), everyTotal: async () => new Map() },
+    statistics: {
+      totalsOf: async () => ({ totals: new Map(), position }),
+      everyTotal: async () => new Map(),
+      highest: async () => null,
+    },
     clock,
   });
   return ({ after, sort, ...query }) =>
