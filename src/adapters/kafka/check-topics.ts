@@ -31,6 +31,9 @@ interface DescribedTopic {
 
 const roles: readonly TopicRole[] = ['links', 'visits', 'changelog', 'dead-letters'];
 const checkMaxMs = 30_000;
+/** A topic that was made a moment ago is not known to every broker: only what is missing for so long is missing. */
+const settleMaxMs = 5_000;
+const settlePauseMs = 250;
 
 /**
  * Everything that is wrong with the topics, errors first; empty when all is well. With an error among them the start must be
@@ -121,9 +124,24 @@ async function describe(
     return { topics, brokerCount: brokers.length };
   }
 
+  async function askUntilSettled(): Promise<Awaited<ReturnType<typeof describe>>> {
+    const { clock } = options;
+    const giveUpAtMs = clock.monotonicMs() + settleMaxMs;
+    for (;;) {
+      const isLast = clock.monotonicMs() > giveUpAtMs;
+      try {
+        const described = await ask();
+        if (isLast || described.topics.size === roles.length) return described;
+      } catch (error) {
+        if (isLast || (error as { readonly type?: string }).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, settlePauseMs));
+    }
+  }
+
   try {
     return await within(
-      ask(),
+      askUntilSettled(),
       checkMaxMs,
       () => new LogUnavailable('Kafka did not answer while its topics were checked'),
     );

@@ -6,7 +6,7 @@ import { LogUnavailable } from '../../ports/event-log.ts';
 import { createKafkaCluster } from './kafka-cluster.ts';
 import type { KafkaOptions } from './kafka-options.ts';
 import { createPartitionSender, type PartitionSender } from './partition-sender.ts';
-import type { RecordToSend } from './record-batch.ts';
+import { type RecordToSend, recordBytes } from './record-batch.ts';
 import { type TopicRole, topicName } from './topic-names.ts';
 
 export interface DeadLetter {
@@ -28,7 +28,7 @@ export interface DeadLetter {
 
 export interface DeadLetterSender {
   /**
-   * Resolves when the letters are kept: those of one partition in order. At most 1,000 at once. Throws `LogUnavailable`: send the
+   * Resolves when the letters are kept: those of one partition in order. As many at once as the caller can hold. Throws `LogUnavailable`: send the
    * same again, each replaces itself.
    */
   send(letters: readonly DeadLetter[]): Promise<void>;
@@ -36,9 +36,7 @@ export interface DeadLetterSender {
 }
 
 export const deadLetterValueBytesMax = 64 * 1024;
-const lettersMax = 1_000;
-/** With a value of 64 KiB each, so many fill a send. */
-const lettersPerSendMax = 10;
+const sendMax = { letters: 1_000, bytes: 640 * 1024 };
 const textLengthMax = 500;
 const giveUpMs = 15_000;
 
@@ -71,10 +69,20 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
 
   return {
     async send(letters) {
-      if (letters.length > lettersMax) throw new RangeError(`${letters.length} dead letters at once`);
-      for (let start = 0; start < letters.length; start += lettersPerSendMax) {
-        await sender.send(letters.slice(start, start + lettersPerSendMax).map(encode));
+      let records: RecordToSend[] = [];
+      let bytes = 0;
+      for (const letter of letters) {
+        const record = encode(letter);
+        const length = recordBytes(record);
+        if (records.length === sendMax.letters || (records.length > 0 && bytes + length > sendMax.bytes)) {
+          await sender.send(records);
+          records = [];
+          bytes = 0;
+        }
+        records.push(record);
+        bytes += length;
       }
+      if (records.length > 0) await sender.send(records);
     },
     async close() {
       await sender.close();

@@ -36,7 +36,8 @@ export async function ensureTopics(options: KafkaOptions, partitions: number): P
       const numPartitions = role === 'dead-letters' ? deadLetterPartitions : partitions;
       const wanted = { topic, numPartitions, replicationFactor, configEntries };
       try {
-        if (await admin.createTopics({ waitForLeaders: true, topics: [wanted] })) made.push(topic);
+        // The library's own wait fails when it asks a broker that has not heard of the topic yet; `checkTopics` waits instead.
+        if (await admin.createTopics({ waitForLeaders: false, topics: [wanted] })) made.push(topic);
       } catch (error) {
         const what = `${topic} with ${replicationFactor} replicas, of ${brokers.length} live brokers`;
         throw new LogUnavailable(`${what}, could not be made: ${messageOf(error)}`, { cause: error });
