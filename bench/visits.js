@@ -8,19 +8,25 @@ import { createLoad, targetOf } from './load.js';
 const visitsPerFrame = 32;
 const framesPerPause = 500;
 
-/** Writes `visits` visits of 30 days into the log of a new folder of data. */
-export async function writeVisits(dataDir, { visits, links, popularity }) {
-  const { log, journal } = await openLog(dataDir, 'off');
+/** `visits` visits of 30 days, one after the other. */
+export function* describedVisits({ visits, links, popularity }) {
   const load = createLoad({ seed: 11, links, popularity, visits });
   const description = createVisitDescription({ saltAt: (atMs) => `day ${Math.floor(atMs / 86_400_000)}` });
   const linkOf = createLinks(links);
+  for (let n = 0; n < visits; n++) yield visitOf(load.next(), description, linkOf);
+}
+
+/** Writes `visits` visits of 30 days into the log of a new folder of data. */
+export async function writeVisits(dataDir, { visits, links, popularity }) {
+  const { log, journal } = await openLog(dataDir, 'off');
+  const described = describedVisits({ visits, links, popularity });
   let failure = null;
   const done = (error) => {
     failure ??= error;
   };
   for (let n = 0; n < visits; ) {
     for (let i = 0; i < visitsPerFrame && n < visits; i++, n++) {
-      const visit = visitOf(load.next(), description, linkOf);
+      const visit = described.next().value;
       journal.append(visit.code, encodeVisit(visit), done);
     }
     await (n % (visitsPerFrame * framesPerPause) === 0 ? journal.flush() : new Promise(setImmediate));

@@ -1,15 +1,22 @@
-/** Entry: reads the settings and runs the mode that they pick. */
+/** Entry: reads the settings and runs the mode and the role that they pick. */
 import { openEmbedded } from './composition/embedded.ts';
 import { runProgram } from './composition/lifecycle.ts';
+import { webRole } from './composition/web-role.ts';
 import { type Config, ConfigError, parseConfig } from './config.ts';
 
 const config = readConfig();
 const { distributed } = config;
-if (distributed === null) await runProgram(config, openEmbedded);
-else {
+if (distributed === null) await runProgram(config, webRole(openEmbedded));
+else if (distributed.roles.web) {
   // Its clients would make the start of a single process longer.
   const { openDistributed } = await import('./composition/distributed.ts');
-  await runProgram(config, (_config, logger) => openDistributed(config, distributed, logger));
+  await runProgram(
+    config,
+    webRole((_config, logger) => openDistributed(config, distributed, logger)),
+  );
+} else {
+  const { openWorkerRole } = await import('./composition/worker-role.ts');
+  await runProgram(config, (_config, logger, isDraining) => openWorkerRole(config, distributed, logger, isDraining));
 }
 
 function readConfig(): Config {

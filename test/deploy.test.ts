@@ -177,7 +177,7 @@ describe('Kafka with certificates and rights', () => {
       const epoch = await changelog.append(0, [{ kind: 'barrier', key: 'b', value: Buffer.from('') }], -1, 0);
       const changes = kept(await changelog.reader(0));
       expect((await changes.read(epoch, 1_000_000)).records).toHaveLength(1);
-      const letter = { topic: 'visits', partition: 0, offset: 0, reason: 'none', value: Buffer.from('[]') } as const;
+      const letter = { topic: 'visits', partition: 0, offset: 0, reason: 'none', ...visit } as const;
       await kept(createDeadLetterSender(optionsOf('counter'))).send([letter]);
 
       const directory = kept(openGroupDirectory({ kafka: optionsOf('website') }));
@@ -288,7 +288,7 @@ describe('Redis with TLS and the shipped user', () => {
       const lists = [keys.position(1), keys.byVisits(1), keys.byLastVisit(1)];
       await connection.call('open', lists, ['log', position, keys.progressChannel]);
       expect(String(await connection.call('position', lists.slice(0, 1), []))).toBe(position);
-      expect(await connection.call('listed', lists, ['log', 'g'])).toBe(1);
+      expect(await connection.call('begin_lists', lists, ['log', 'g', '-2', '7'])).toBe(1);
       await eventually(() => heard.includes(position), 'the position was told');
     } finally {
       connection.close();

@@ -15,7 +15,7 @@ const made = new Set(['public/assets']);
 /** Paths in code quotes that begin with a folder of the project, and targets of links. */
 function pathsIn(page: string): string[] {
   const text = read(page).replaceAll(/```[\s\S]*?```/g, '');
-  const quoted = [...text.matchAll(/`((?:src|test|docs|bench|scripts|public)\/[^`\s<>*]*)`/g)].map(
+  const quoted = [...text.matchAll(/`((?:src|test|docs|bench|model|scripts|public)\/[^`\s<>*]*)`/g)].map(
     (match) => match[1] ?? '',
   );
   const linked = [...text.matchAll(/\]\((?!https?:|#)([^)\s]+)\)/g)].map((match) => match[1] ?? '');

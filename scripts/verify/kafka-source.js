@@ -14,6 +14,8 @@ const { Kafka, logLevel } = kafkajs;
 /** Visits first: a visit's link is then among the links. */
 const names = { visits: 'tallyhop.visits.v1', links: 'tallyhop.links.v1', changelog: 'tallyhop-g1-changelog' };
 const zero = Buffer.from([0]);
+/** Between two batches. */
+const silenceMaxMs = 30_000;
 
 /** Where Kafka is, as the settings of the program say it. @param {Record<string, string | undefined>} env */
 export function kafkaSettings(env) {
@@ -64,8 +66,19 @@ export async function openKafkaSource(settings, topicPrefix) {
 
   function passed(partition, nextOffset) {
     return new Promise((resolve, reject) => {
+      const giveUp = () =>
+        fail(
+          new NotPossible(
+            `Kafka gave nothing for ${silenceMaxMs / 1_000} s: see that its brokers are well, and try again.`,
+          ),
+        );
+      let timer = setTimeout(giveUp, silenceMaxMs);
       const look = () => {
-        if (failure === null && partition.nextOffset < nextOffset) return;
+        clearTimeout(timer);
+        if (failure === null && partition.nextOffset < nextOffset) {
+          timer = setTimeout(giveUp, silenceMaxMs);
+          return;
+        }
         waiting.delete(look);
         if (failure === null) resolve();
         else reject(failure);
@@ -96,7 +109,8 @@ export async function openKafkaSource(settings, topicPrefix) {
         'Set KAFKA_BROKERS, TOPIC_PREFIX and the settings of TLS and SASL as the program has them, and see that it has run before.',
     );
   }
-  const of = (role) => [...partitions.values()].filter((each) => each.role === role);
+  const of = (role) =>
+    [...partitions.values()].filter((each) => each.role === role).sort((a, b) => a.partition - b.partition);
   if (of('links').length !== of('visits').length) {
     await close();
     throw new NotPossible(

@@ -127,7 +127,7 @@ async function compareRows(context, view) {
 /** The lists are fed in passing, so a score may be of any position from the one that was read first. */
 async function compareLists({ redis, oracle, partition, keyOf }, view, { nextOffset, generation }) {
   const lists = [
-    { name: 'by-visits', scoreOf: ({ nonBots }) => nonBots },
+    { name: 'by-visits', scoreOf: ({ nonBots, bots }) => nonBots + bots },
     { name: 'by-last-visit', scoreOf: ({ last }) => last ?? 0 },
   ];
   if (oracle.wholeFromDay(partition) > 0) return;

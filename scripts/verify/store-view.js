@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NotPossible } from './not-possible.js';
 import { compareMissing, compareRow } from './row-comparison.js';
 
-const keyPurpose = 'tallyhop instances';
+const keyPurpose = 'tallyhop calls between instances';
 const rowsPerRead = 5_000;
 const pauseMs = 200;
 /** Keys that begin with `!` are the worker's own. */

@@ -1,170 +1,53 @@
 /**
- * The distributed mode: one of many instances. The log is in Kafka, the journal is local and forwarded, the tasks are shared out
- * in a thread, Redis follows them, and what this instance does not have it asks of the others. Opens them in order and closes them
- * in the reverse one.
+ * The distributed mode for instances that answer the public: links from the shared log, visits into the journal, statistics from
+ * the tasks here, from Redis, or from the instance that has them.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkTopics, type TopicProblem } from '../adapters/kafka/check-topics.ts';
-import { ensureTopics } from '../adapters/kafka/ensure-topics.ts';
-import { openGroupDirectory } from '../adapters/kafka/group-directory.ts';
-import { type KafkaLog, openKafkaLog } from '../adapters/kafka/kafka-log.ts';
-import type { KafkaOptions } from '../adapters/kafka/kafka-options.ts';
-import { openProcessLock } from '../adapters/level/process-lock.ts';
-import { openRedisConnection } from '../adapters/redis/redis-connection.ts';
-import { createRedisKeys } from '../adapters/redis/redis-keys.ts';
-import { openRedisProgress } from '../adapters/redis/redis-progress.ts';
+
 import { createSaltAgreement } from '../adapters/redis/redis-salt.ts';
 import { createRedisStoreReader } from '../adapters/redis/redis-store-reader.ts';
 import { createRedisVisitLimits } from '../adapters/redis/redis-visit-limits.ts';
-import { openVisitJournal } from '../adapters/segments/open-visit-journal.ts';
-import { deriveKey } from '../adapters/system/derive-key.ts';
-import { systemClock } from '../adapters/system/system-clock.ts';
-import { systemRandom } from '../adapters/system/system-random.ts';
 import { openVisitorSalt } from '../adapters/system/visitor-salt.ts';
 import type { Config, DistributedConfig } from '../config.ts';
 import { createInternalDoor } from '../http/internal/internal-door.ts';
 import { internalTaskRoutes } from '../http/internal/store-reads.ts';
-import { LogUnavailable } from '../ports/event-log.ts';
 import type { Logger } from '../ports/logger.ts';
 import { StatisticsUnavailable } from '../ports/statistics-read-model.ts';
-import type { LocalTasks } from '../ports/task-stores.ts';
 import { createLinkBarrier } from '../projections/link-barrier.ts';
 import { createMonotonicStoreReader } from '../projections/monotonic-store-reader.ts';
 import { createStatisticsReadModel } from '../projections/statistics-read-model.ts';
-import { visitStatistics } from '../projections/visit-statistics.ts';
 import { codeOfRange, codeOfRow } from '../projections/visit-statistics-rows.ts';
-import { noCounts } from '../worker/checkpoint.ts';
 import { createRoutedStoreReader } from '../worker/routed-store-reader.ts';
-import { topologyId } from '../worker/topology.ts';
 import type { Adapters } from './adapters.ts';
-import { startForwarderThread } from './forwarder-client.ts';
-import { type GroupWorkerClient, startGroupWorkerThread } from './group-worker-client.ts';
-import type { KafkaAddress } from './group-worker-messages.ts';
+import { openInstance } from './instance.ts';
 import { createInstanceClient } from './instance-client.ts';
-import { readRememberedLog, refuseEmbeddedFolder, rememberLog } from './log-memory.ts';
 import { openAnswers, openLinks } from './opened-stores.ts';
 import { createRemoteStoreReader } from './remote-store-reader.ts';
-import { createSharedProgress } from './shared-progress.ts';
 
 const seedTimeoutMs = 2_000;
-const waitForKafkaMs = 1_000;
-/** Brokers learn of a new topic one after the other. */
-const missingTopicsMaxMs = 15_000;
-/** A stop leaves what is not forwarded by then in the journal, for the next start. */
-const lastForwardMaxMs = 3_000;
 
-/**
- * Opens everything; waits for Kafka as long as this instance has never seen the log. Throws `StoreLocked`, `LogDamaged` of the
- * journal, `LogRefused` when Kafka holds another log or another `CODE_SECRET`; what was opened before is closed again.
- */
+/** Opens everything; throws and waits as {@link openInstance} does. What was opened before an error is closed again. */
 export async function openDistributed(config: Config, settings: DistributedConfig, logger: Logger): Promise<Adapters> {
   const { dataDir } = config;
-  const common = { clock: systemClock, random: systemRandom, logger };
-  const { clock, random } = common;
-  const opened: (() => Promise<void> | void)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closeOne of opened.splice(0).reverse()) await closeOne();
-  };
+  const instance = await openInstance(config, settings, logger);
+  const { clock, random, log, local, directory, instanceId, topology, callKey, shared, redis, redisKeys } = instance;
+  const common = { clock, random, logger };
+  const { logId, partitionOf } = log;
+  const { partitions } = log.remembered;
+  const inRedis = { connection: redis, keys: redisKeys, logId };
+  const { closeFirst, journal } = instance;
 
   try {
-    mkdirSync(dataDir, { recursive: true });
-    refuseEmbeddedFolder(dataDir);
-    const lock = await openProcessLock(dataDir);
-    opened.push(() => lock.release());
-    const instanceId = random.id();
-    const secret = settings.codeSecret;
-    const secretFingerprint = createHash('sha256').update(deriveKey(secret, 'fingerprint')).digest('hex');
-    const kafka = kafkaAddress(settings, instanceId);
-    const redisAddress = redisAddressOf(settings);
-
-    let refused: Error | null = null;
-    const remembered = readRememberedLog(dataDir);
-    const prepared = prepareTopics({ ...kafka, ...common }, remembered?.partitions ?? config.partitions);
-    if (remembered === undefined) await prepared;
-    else {
-      // Redirects do not wait for Kafka.
-      prepared.catch((error: Error) => {
-        refused ??= error;
-        logger.error({ err: error }, 'the topics are refused: end this instance, mend them, and start it again');
-      });
-    }
-    const log = await openLogPatiently({
-      ...{ ...kafka, ...common, secretFingerprint },
-      remembered,
-      onRefused: (error) => {
-        refused = error;
-      },
-      logger,
-    });
-    opened.push(() => log.close());
-    rememberLog(dataDir, log.remembered);
-    const { partitions } = log.remembered;
-    const partitionOf = log.partitionOf;
-
-    const journalFolder = join(dataDir, 'journal');
-    const visitJournal = await openVisitJournal({
-      ...{ folder: journalFolder, logId: log.logId, partitions, visitFsync: config.visitFsync, ...common },
-      maxBytes: settings.journalMaxBytes,
-    });
-    opened.push(() => visitJournal.close());
-    const { journal } = visitJournal;
-    const forwarder = startForwarderThread<KafkaAddress>({
-      ...{ folder: journalFolder, journal: visitJournal, shipper: kafka, clock, logger },
-      mayStart: log.isVerified,
-    });
-    opened.push(async () => {
-      const drained = await forwarder.drain(lastForwardMaxMs);
-      if (!drained)
-        logger.warn({ visits: forwarder.figures().visits }, 'visits stay in the journal for the next start');
-      await forwarder.close();
-    });
-
-    const worker = settings.roles.worker
-      ? startGroupWorkerThread(
-          {
-            ...{ dataDir, instanceId, url: settings.advertisedUrl, remembered: log.remembered, secretFingerprint },
-            ...{ standbys: settings.standbys, kafka, redis: redisAddress },
-          },
-          logger,
-        )
-      : null;
-    if (worker !== null) opened.push(() => worker.close());
-    const local: LocalTasks = worker ?? noLocalTasks;
-
-    const keys = createRedisKeys(kafka.topicPrefix);
-    const redis = openRedisConnection({ ...redisAddress, ...common });
-    opened.push(() => redis.close());
-    const redisProgress = openRedisProgress({
-      ...{ ...redisAddress, ...common, connection: redis, keys, logId: log.logId, partitions },
-    });
-    opened.push(() => redisProgress.close());
-    const redisStores = createRedisStoreReader({
-      ...{ connection: redis, keys, logId: log.logId, partitions, logger },
-      linkOfRow: codeOfRow,
-      linkOfRange: codeOfRange,
-    });
-
-    const directory = openGroupDirectory({ kafka: { ...kafka, ...common } });
-    opened.push(() => directory.close());
-    const instanceKey = deriveKey(secret, 'calls between instances');
-    const instances = createInstanceClient({ key: instanceKey, clock });
-    opened.push(() => instances.close());
-    const topology = topologyId(visitStatistics);
+    if (journal === null) throw new Error('an instance that answers requests has a journal');
+    const instances = createInstanceClient({ key: callKey, clock });
+    closeFirst(() => instances.close());
     const routed = createRoutedStoreReader({
       ...{ instanceId, local, directory, remote: createRemoteStoreReader(instances, topology) },
     });
-
-    const shared = createSharedProgress({
-      ...{ log, clock },
-      positions: () => [...redisProgress.positions(), ...local.positions().filter(({ role }) => role === 'active')],
-      journalAgeMs: () => forwarder.figures().oldestAgeMs,
-      halted: () => worker?.failure() ?? haltedTask(worker),
+    const redisStores = createRedisStoreReader({
+      ...{ ...inRedis, partitions, logger },
+      linkOfRow: codeOfRow,
+      linkOfRange: codeOfRange,
     });
-    opened.push(() => shared.close());
-    redisProgress.onPosition(() => shared.changed());
-    worker?.onChange(() => shared.changed());
     const stores = createMonotonicStoreReader(
       (partition) =>
         local.roleOf(partition) === 'active' ? [routed.read] : [(request) => redisStores.read(request), routed.read],
@@ -182,11 +65,10 @@ export async function openDistributed(config: Config, settings: DistributedConfi
     });
 
     const limits = createRedisVisitLimits({
-      ...{ connection: redis, keys, logId: log.logId, partitionOf, ...common },
+      ...{ ...inRedis, partitionOf, ...common },
       async learn(code) {
         const partition = partitionOf(code);
-        await journal.flush();
-        await forwarded(visitJournal.endOffset(partition), partition);
+        await journal.forwarded(partition, seedTimeoutMs);
         const endOffset = await log.endOffset('visits', partition);
         await statistics.reached(partition, endOffset, seedTimeoutMs);
         const { totals, position } = await statistics.totalsOf([code]);
@@ -195,159 +77,29 @@ export async function openDistributed(config: Config, settings: DistributedConfi
         return totals.get(code)?.nonBots ?? 0;
       },
     });
-    opened.push(() => limits.close());
-
-    function forwarded(offset: number, partition: number): Promise<void> {
-      if (forwarder.forwardedOffset(partition) >= offset) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          end();
-          reject(new LogUnavailable('visits of this instance are not in the log yet'));
-        }, seedTimeoutMs);
-        const end = forwarder.onForwarded(() => {
-          if (forwarder.forwardedOffset(partition) < offset) return;
-          clearTimeout(timer);
-          end();
-          resolve();
-        });
-      });
-    }
-
-    function redisCheck(): string {
-      if (!redis.isReady()) return 'away: statistics come from the instances, links with a limit answer 503';
-      const missing = partitions - redisProgress.positions().length;
-      return missing === 0 ? 'ok' : `being filled: ${missing} of ${partitions} partitions are not there yet`;
-    }
-
-    function tasksCheck(): string {
-      let unowned = 0;
-      for (let partition = 0; partition < partitions; partition++) {
-        if (directory.ownerOf(partition) === undefined) unowned++;
-      }
-      return unowned === 0 ? 'ok' : `${unowned} of ${partitions} have no owner now: their visits are counted later`;
-    }
-
+    closeFirst(() => limits.close());
     const answers = await openAnswers(dataDir, clock, logger);
-    opened.push(() => answers.close());
-    const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, keys) });
-    opened.push(() => salt.close());
+    closeFirst(() => answers.close());
+    const salt = await openVisitorSalt({ dataDir, ...common, agree: createSaltAgreement(redis, redisKeys) });
+    closeFirst(() => salt.close());
     const linkTable = await openLinks({ dataDir, log, clock, logger });
-    opened.push(() => linkTable.close());
+    closeFirst(() => linkTable.close());
 
+    const { secret, foldCounts, onCommit, journalFigures, journalBacklog, checks, close } = instance;
     return {
-      ...common,
-      secret,
-      log,
-      journal,
-      linkTable,
+      ...{ ...common, secret, log, journal: journal.visits.journal, linkTable, limits, statistics, answers, salt },
+      ...{ foldCounts, onCommit, journalFigures, ...(journalBacklog && { journalBacklog }), checks, close },
       barrier: createLinkBarrier({ log, linkTable, clock }),
-      limits,
-      statistics,
-      answers,
-      salt,
       visitsEnd: shared.endOffset,
       askVisitsEnd: (partition) => log.endOffset('visits', partition),
-      foldCounts: () => worker?.counts() ?? noCounts,
-      journalFigures: visitJournal.figures,
-      journalBacklog: () => forwarder.figures(),
-      onCommit: (listener) => worker?.onCommit(listener),
-      problem: () => refused?.message ?? linkTable.halted(),
-      checks: () => ({
-        kafka: log.isVerified() ? 'ok' : 'away: changes are refused, visits are journaled',
-        redis: redisCheck(),
-        tasks: tasksCheck(),
-        journal: forwarder.figures().lastError ?? 'ok',
-      }),
+      problem: () => instance.refusal() ?? linkTable.halted(),
       internalDoor: createInternalDoor({
-        ...{ key: instanceKey, ...common },
+        ...{ key: callKey, ...common },
         routes: internalTaskRoutes({ instanceId, topology, local }),
       }),
-      close,
     };
   } catch (error) {
-    await close();
+    await instance.close();
     throw error;
   }
 }
-
-/** Topics whose settings would lose or divide something. The message names each setting, what it was and its remedy. */
-export class TopicsRefused extends Error {
-  override readonly name = 'TopicsRefused';
-}
-
-/** Makes missing topics and checks every setting of those that are there. Waits for Kafka. Throws {@link TopicsRefused}. */
-async function prepareTopics(kafka: KafkaOptions, partitions: number): Promise<void> {
-  const { logger, clock } = kafka;
-  const giveUpAtMs = clock.monotonicMs() + missingTopicsMaxMs;
-  for (;;) {
-    try {
-      const made = await ensureTopics(kafka, partitions);
-      if (made.length > 0) logger.info({ topics: made, partitions }, 'made the topics that were missing');
-      const problems = await checkTopics(kafka, partitions);
-      const refusals = problems.filter(({ severity }) => severity === 'error');
-      for (const problem of problems)
-        if (problem.severity === 'warning') logger.warn({ ...problem }, 'a setting of Kafka is not as it should be');
-      // Another instance may just be making it.
-      const isComing = refusals.every(({ was }) => was === 'missing') && clock.monotonicMs() < giveUpAtMs;
-      if (refusals.length > 0 && isComing) throw new LogUnavailable(refusals.map(inWords).join('\n'));
-      if (refusals.length > 0) throw new TopicsRefused(refusals.map(inWords).join('\n'));
-      return;
-    } catch (error) {
-      if (!(error instanceof LogUnavailable)) throw error;
-      logger.warn({ err: error }, 'the topics cannot be checked yet: waiting for Kafka');
-      await new Promise((resolve) => setTimeout(resolve, waitForKafkaMs));
-    }
-  }
-}
-
-function inWords({ topic, setting, was, mustBe, remedy }: TopicProblem): string {
-  return `${setting} of ${topic} is ${was}, it must be ${mustBe}: ${remedy}`;
-}
-
-/** The first start of an instance may come before Kafka's own. */
-async function openLogPatiently(
-  options: Omit<Parameters<typeof openKafkaLog>[0], 'remembered'> & {
-    readonly remembered: { readonly logId: string; readonly partitions: number } | undefined;
-  },
-): Promise<KafkaLog> {
-  const { remembered, ...others } = options;
-  for (;;) {
-    try {
-      return await openKafkaLog({ ...others, ...(remembered && { remembered }) });
-    } catch (error) {
-      if (!(error instanceof LogUnavailable)) throw error;
-      options.logger.warn({ err: error }, 'Kafka cannot be reached, and this instance has no links yet: waiting');
-      await new Promise((resolve) => setTimeout(resolve, waitForKafkaMs));
-    }
-  }
-}
-
-function kafkaAddress({ kafka }: DistributedConfig, instanceId: string): KafkaAddress {
-  const { brokers, tls, sasl, topicPrefix } = kafka;
-  const file = (name: 'ca' | 'cert' | 'key', path: string | null) =>
-    path === null ? {} : { [name]: readFileSync(path, 'utf8') };
-  return {
-    ...{ brokers, topicPrefix, clientId: `tallyhop-${instanceId}` },
-    ...(tls && { ssl: { ...file('ca', tls.caFile), ...file('cert', tls.certFile), ...file('key', tls.keyFile) } }),
-    ...(sasl && { sasl }),
-  };
-}
-
-function redisAddressOf({ redis }: DistributedConfig) {
-  return {
-    url: redis.url,
-    ...(redis.username !== null && { username: redis.username }),
-    ...(redis.password !== null && { password: redis.password }),
-    ...(redis.caFile !== null && { ca: readFileSync(redis.caFile, 'utf8') }),
-  };
-}
-
-function haltedTask(worker: GroupWorkerClient | null): string | null {
-  return worker?.statuses().find(({ state }) => state === 'halted')?.reason ?? null;
-}
-
-const noLocalTasks: LocalTasks = {
-  roleOf: () => null,
-  positions: () => [],
-  read: () => Promise.reject(new StatisticsUnavailable('this instance has no tasks')),
-};

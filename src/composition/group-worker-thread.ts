@@ -60,11 +60,7 @@ const worker = new GroupWorker({
     });
   },
   sendDeadLetters: (partition, letters) =>
-    deadLetters.send(
-      letters.map(({ offset, reason, value, bytes }) => {
-        return { topic: 'visits', partition, offset, reason, value, length: bytes };
-      }),
-    ),
+    deadLetters.send(letters.map(({ bytes, ...letter }) => ({ topic: 'visits', partition, length: bytes, ...letter }))),
   openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes }),
   setAside: (folder) => setAsideFolder(folder, systemClock),
 });

@@ -1,5 +1,5 @@
 /**
- * Start and stop of the program: adapters, then the server; and backwards, so that nothing that was answered is lost and no
+ * Start and stop of the program: what answers, then the server; and backwards, so that nothing that was answered is lost and no
  * request is refused that a load balancer could still send.
  */
 import { createPinoLogger } from '../adapters/system/pino-logger.ts';
@@ -8,8 +8,7 @@ import type { Config } from '../config.ts';
 import { createHttpServer } from '../http/http-server.ts';
 import { createStartingGate } from '../http/starting-gate.ts';
 import type { LogFields, Logger } from '../ports/logger.ts';
-import type { Adapters } from './adapters.ts';
-import { createWeb, type Web } from './web.ts';
+import type { OpenRole, Role } from './role.ts';
 
 export interface RunningProgram {
   readonly port: number;
@@ -25,9 +24,9 @@ export interface RunningProgram {
 /**
  * Runs the program until a signal stops it. Ends the process with 0 after a clean stop, with 1 when it cannot start or when the
  * stop takes longer than `SHUTDOWN_TIMEOUT_MS`: what is journaled is kept in either case.
- * @param open opens the adapters of the mode that was picked
+ * @param open opens what answers requests in the mode and role that were picked
  */
-export async function runProgram(config: Config, open: OpenAdapters): Promise<void> {
+export async function runProgram(config: Config, open: OpenRole): Promise<void> {
   const logger = createPinoLogger({ level: config.logLevel });
   const end = (code: number, fields: LogFields, message: string): never => {
     logger[code === 0 ? 'info' : 'error'](fields, message);
@@ -51,39 +50,37 @@ export async function runProgram(config: Config, open: OpenAdapters): Promise<vo
   program.loaded.catch((error: Error) => end(1, { err: error }, `cannot start: ${error.message}`));
 }
 
-export type OpenAdapters = (config: Config, logger: Logger) => Promise<Adapters>;
-
 /**
  * Opens the adapters and answers requests. One process without services listens when it can answer, within half a second; an
  * instance among many may have to wait for its log, and tells so meanwhile.
  */
-export async function startProgram(config: Config, logger: Logger, open: OpenAdapters): Promise<RunningProgram> {
+export async function startProgram(config: Config, logger: Logger, open: OpenRole): Promise<RunningProgram> {
   let draining = false;
   let endDraining = (): void => undefined;
   let stopped: Promise<void> | null = null;
-  let web: Web | null = null;
+  let role: Role | null = null;
 
   const gate = createStartingGate(config.baseUrl);
   const server = createHttpServer({
     ...{ app: gate.app, door: gate.door, baseUrl: config.baseUrl, random: systemRandom },
-    liveTotals: { close: () => web?.liveTotals.close() },
+    liveTotals: { close: () => role?.endStreams() },
   });
   const listensFirst = config.distributed !== null;
   let port = listensFirst ? await server.listen(config.port, config.host) : 0;
-  const adapters = await open(config, logger).catch(async (error: unknown) => {
+  const opened = await open(config, logger, () => draining).catch(async (error: unknown) => {
     if (listensFirst) await server.close();
     throw error;
   });
-  web = createWeb(config, adapters, () => draining);
-  gate.open(web.door, web.app);
+  role = opened;
+  gate.open(opened.door, opened.app);
   if (!listensFirst) {
     port = await server.listen(config.port, config.host).catch(async (error: unknown) => {
-      await adapters.close();
+      await opened.close();
       throw error;
     });
   }
-  const loaded = web.load().then(() => {
-    logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, links: adapters.linkTable.size() }, 'ready');
+  const loaded = opened.load().then((fields) => {
+    logger.info({ url: config.baseUrl, port, dataDir: config.dataDir, ...fields }, 'ready');
   });
 
   async function stopOnce(): Promise<void> {
@@ -99,8 +96,7 @@ export async function startProgram(config: Config, logger: Logger, open: OpenAda
     });
     await loaded;
     await server.close();
-    await adapters.journal.flush();
-    await adapters.close();
+    await opened.close();
   }
 
   return {

@@ -32,7 +32,7 @@ export interface SharedProgress {
   close(): void;
 }
 
-const pollIntervalMs = 500;
+const pollIntervalMs = 1_000;
 const freshMs = 20;
 /** Whoever asks for the progress now does not wait longer for an answer. */
 const askMaxMs = 500;
@@ -100,8 +100,7 @@ export function createSharedProgress(options: SharedProgressOptions): SharedProg
     const nowMs = clock.monotonicMs();
     const pendingMs = known.map(({ nextOffset }, partition) => lags[partition]?.lagMs(nextOffset, nowMs) ?? 0);
     // What came since the log was asked may be pending as well.
-    const unknownMs = nowMs - askedAtMs;
-    const lagMs = Math.max(options.journalAgeMs(), ...pendingMs, unknownMs <= freshMs ? 0 : unknownMs);
+    const lagMs = Math.max(options.journalAgeMs(), ...pendingMs, nowMs - askedAtMs);
     return { partitions: [...known], lagMs, rebuild: null, halted: options.halted() };
   }
 

@@ -1,5 +1,5 @@
 /** The rows of the statistics as a view sees them that keeps them by link: which rows are a link's, and all of them. */
-import type { KeyRange, StateStore, StoreEntry } from '../ports/state-store.ts';
+import type { KeyRange, StateSnapshot, StateStore, StoreEntry } from '../ports/state-store.ts';
 import { payloadOf } from '../worker/versioned-rows.ts';
 import { totalsOfRow, totalsRowCodec } from './totals-row.ts';
 import { dayKey, overallKey, totalsKey } from './visit-statistics.ts';
@@ -26,35 +26,43 @@ export function scoresOfRow(
   return { visits: total, lastVisitAt: lastVisitAt ?? 0 };
 }
 
-/** All rows of a link as they are stored, versions included. */
+/** All rows of a link as they are stored, versions included, as they stand at one moment. */
 export async function rowsOfLink(store: StateStore, code: string): Promise<readonly StoreEntry[]> {
-  const key = totalsKey(code);
-  const [totals] = await store.getMany([key]);
-  return totals === undefined ? [] : [[key, totals], ...(await daysOfLink(store, code))];
+  const snapshot = store.snapshot();
+  try {
+    const key = totalsKey(code);
+    const [totals] = await snapshot.getMany([key]);
+    return totals === undefined ? [] : [[key, totals], ...(await daysOfLink(snapshot, code))];
+  } finally {
+    await snapshot.close();
+  }
 }
 
 /**
  * The rows of every visited link and the totals of all, in arrays of about a thousand, each link's rows in one of them. Of a link
- * last visited before `sinceMs`, only the totals. Each array is read when it is asked for.
+ * last visited before `sinceMs`, only the totals. Each array is read when it is asked for, as it stands at one moment.
  */
 export async function* rowsByLink(store: StateStore, sinceMs: number): AsyncGenerator<readonly StoreEntry[]> {
   const [overall] = await store.getMany([overallKey]);
-  let rows: StoreEntry[] = overall === undefined ? [] : [[overallKey, overall]];
-  for (let gt = totalsKey(''); ; ) {
-    const page = await store.range({ gt, lt: 'u', limit: linksPerRead });
-    for (const [key, value] of page) {
-      rows.push([key, value]);
-      const isActive = (scoresOfRow(key, value)?.lastVisitAt ?? 0) >= sinceMs;
-      if (isActive) rows.push(...(await daysOfLink(store, key.slice(1))));
-      if (rows.length < rowsPerArray) continue;
-      yield rows;
-      rows = [];
+  if (overall !== undefined) yield [[overallKey, overall]];
+  for (let after = totalsKey(''); ; ) {
+    const snapshot = store.snapshot();
+    const rows: StoreEntry[] = [];
+    try {
+      // What is left of the links when the array is full is read again with the next one.
+      for (const [key, value] of await snapshot.range({ gt: after, lt: 'u', limit: linksPerRead })) {
+        rows.push([key, value]);
+        after = key;
+        const isActive = (scoresOfRow(key, value)?.lastVisitAt ?? 0) >= sinceMs;
+        if (isActive) rows.push(...(await daysOfLink(snapshot, key.slice(1))));
+        if (rows.length >= rowsPerArray) break;
+      }
+    } finally {
+      await snapshot.close();
     }
-    const last = page.at(-1);
-    if (last === undefined || page.length < linksPerRead) break;
-    gt = last[0];
+    if (rows.length === 0) return;
+    yield rows;
   }
-  if (rows.length > 0) yield rows;
 }
 
 const linksPerRead = 500;
@@ -63,11 +71,11 @@ const daysPerRead = 5_000;
 /** Behind the last day that a key can name. */
 const daysEnd = 999_999;
 
-async function daysOfLink(store: StateStore, code: string): Promise<readonly StoreEntry[]> {
+async function daysOfLink(snapshot: StateSnapshot, code: string): Promise<readonly StoreEntry[]> {
   const lt = dayKey(code, daysEnd);
-  const days = [...(await store.range({ gte: dayKey(code, 0), lt, limit: daysPerRead }))];
+  const days = [...(await snapshot.range({ gte: dayKey(code, 0), lt, limit: daysPerRead }))];
   for (let page: readonly StoreEntry[] = days; page.length === daysPerRead; ) {
-    page = await store.range({ gt: (page.at(-1) as StoreEntry)[0], lt, limit: daysPerRead });
+    page = await snapshot.range({ gt: (page.at(-1) as StoreEntry)[0], lt, limit: daysPerRead });
     days.push(...page);
   }
   return days;

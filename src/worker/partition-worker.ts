@@ -342,7 +342,8 @@ export class PartitionWorker {
     let failure: unknown = null;
     const writing = writer.run().catch((error: unknown) => {
       failure = error;
-      loop.abort(error);
+      loop.stop();
+      reading.request();
     });
     this.enter('running');
     this.tellReached('active');

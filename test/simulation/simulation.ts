@@ -58,6 +58,8 @@ export interface Twists {
   /** Made anew for each process. */
   createTwist?(world: Simulation): Twist;
   readonly compaction?: CompactionSettings;
+  /** Mostly frozen owners that come back, and networks that deliver late: where the rarer holes are. */
+  readonly isHaunted?: boolean;
 }
 
 interface Instance {
@@ -98,10 +100,10 @@ export class Simulation {
     const { scheduler } = this;
     this.twists = twists;
     this.log = new SimulatedLog(this.oracle);
-    const level = scheduler.random.pick([0, 0.03, 0.15]);
+    const level = scheduler.random.pick(twists.isHaunted === true ? [0.15] : [0, 0.03, 0.15]);
     const faults = { answerLost: level, refused: level, late: level, twice: level / 2, brokenRead: level / 10 };
     this.changelog = new SimulatedChangelog(scheduler, faults, (record) => this.checkAppended(record));
-    this.instances = Array.from({ length: scheduler.between(1, 3) }, (_, index) => ({
+    this.instances = Array.from({ length: scheduler.between(twists.isHaunted === true ? 2 : 1, 3) }, (_, index) => ({
       name: `i${index}`,
       disk: new SimulatedDisk((key, value) => this.checkRow(key, value, 'a store')),
       process: null,
@@ -147,7 +149,8 @@ export class Simulation {
     const { scheduler } = this;
     const instance = scheduler.random.pick(this.instances);
     const roll = scheduler.random.below(100);
-    if (roll < 18) this.moveOwnership();
+    if (this.twists.isHaunted === true && scheduler.chance(0.6)) this.zombie();
+    else if (roll < 18) this.moveOwnership();
     else if (roll < 30) this.zombie();
     else if (roll < 50) this.kill(instance);
     else if (roll < 65) this.pause(instance);

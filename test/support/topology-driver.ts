@@ -4,7 +4,7 @@
  */
 import type { LogRecord } from '../../src/ports/event-log.ts';
 import type { StateStore } from '../../src/ports/state-store.ts';
-import { Task } from '../../src/worker/task.ts';
+import { Task, type TaskOptions } from '../../src/worker/task.ts';
 import type { Topology } from '../../src/worker/topology.ts';
 
 export interface DriverOptions {
@@ -12,6 +12,7 @@ export interface DriverOptions {
   readonly store: StateStore;
   readonly logEndOffset?: number;
   readonly producerSilenceMs?: number;
+  readonly shared?: TaskOptions['shared'];
 }
 
 export function openTask(options: DriverOptions): Promise<Task> {
@@ -22,6 +23,7 @@ export function openTask(options: DriverOptions): Promise<Task> {
     store: options.store,
     logEndOffset: options.logEndOffset ?? Number.MAX_SAFE_INTEGER,
     producerSilenceMs: options.producerSilenceMs ?? 35 * 24 * 60 * 60_000,
+    ...(options.shared === undefined ? {} : { shared: options.shared }),
   });
 }
 

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-store.ts';
 import type { StateStore } from '../../src/ports/state-store.ts';
 import { RowReader, writeVarint } from '../../src/serde/varint.ts';
+import { noCounts, type ResumePoint } from '../../src/worker/checkpoint.ts';
 import { deadLetterKeyPrefix, StoreUnusable } from '../../src/worker/task.ts';
+import type { TaskCommit } from '../../src/worker/task-commit.ts';
 import { PoisonRecord, type Topology } from '../../src/worker/topology.ts';
 import type { Row, RowCodec } from '../../src/worker/versioned-rows.ts';
 import { openTask, rowsOf, TestLog } from '../support/topology-driver.ts';
@@ -218,6 +220,49 @@ describe('a task', () => {
     task.fold(log.from(2));
     await task.commit();
     expect(task.status().state).toBe('running');
+  });
+
+  it('where tasks move, begins where it is told, tells of each commit, and keeps no watermark or dead letter in the store', async () => {
+    const store = createMemoryStateStore();
+    const log = new TestLog();
+    for (let i = 0; i < 4; i++) log.append('a', '1');
+    log.append('a', 'poison');
+    const ahead = await openTask({ topology: counting, store });
+    ahead.fold(log.from(0, 3));
+    await ahead.commit();
+    const before = await rowsOf(store);
+
+    const commits: TaskCommit[] = [];
+    const resume: ResumePoint = {
+      nextOffset: 1,
+      streamTimeMs: 1,
+      counts: noCounts,
+      watermarks: new Map([['p1', [0, 1]]]),
+    };
+    const empty = createMemoryStateStore();
+    const batch = empty.batch();
+    batch.put('a', Buffer.from(before.get('a') ?? '', 'hex'));
+    await batch.write();
+    const shared = { resume, onCommit: (commit: TaskCommit) => commits.push(commit) };
+    const task = await openTask({ topology: counting, store: empty, shared });
+    task.fold(log.from(1, 2));
+    await task.commit();
+    // The row had both records already: it is told again all the same.
+    expect(commits[0]).toMatchObject({ nextOffset: 3, watermarks: new Map([['p1', [2, 1]]]), deadLetters: [] });
+    expect(commits[0]?.rows.map(([key, value]) => [key, Buffer.from(value).toString('hex')])).toEqual([...before]);
+    task.fold(log.from(3));
+    await task.close();
+    expect(commits[1]?.deadLetters).toMatchObject([{ offset: 4, reason: 'poison', key: 'a', bytes: 6 }]);
+    expect(await countsOf(empty)).toEqual({ a: 4 });
+    expect([...(await rowsOf(empty, true)).keys()]).toEqual(['!checkpoint', 'a']);
+  });
+
+  it('refuses a store that was restored from a changelog, where it is the only owner', async () => {
+    const store = createMemoryStateStore();
+    const batch = store.batch();
+    batch.put('!changelog', '{}');
+    await batch.write();
+    await expect(openTask({ topology: counting, store })).rejects.toThrow(StoreUnusable);
   });
 
   it('counts like an oracle, whatever is duplicated, poisoned, committed or lost in a crash', async () => {

@@ -15,6 +15,11 @@ export interface DeadLetter {
   readonly partition: number;
   readonly offset: number;
   readonly reason: string;
+  /** The original's key. */
+  readonly key: string;
+  /** Who wrote the original; empty when it was not whole, or no producer of ours did. */
+  readonly producerId: string;
+  readonly sequence: number;
   /** The original's value; of a longer one the first {@link deadLetterValueBytesMax} bytes are kept. */
   readonly value: Buffer;
   /** The original value's length in bytes, when `value` is cut off already. */
@@ -34,7 +39,7 @@ export const deadLetterValueBytesMax = 64 * 1024;
 const lettersMax = 1_000;
 /** With a value of 64 KiB each, so many fill a send. */
 const lettersPerSendMax = 10;
-const reasonLengthMax = 500;
+const textLengthMax = 500;
 const giveUpMs = 15_000;
 
 /** Builds a sender with a connection of its own. The topic's first partition takes all: dead letters are few. */
@@ -52,12 +57,15 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
     unavailable: (message, cause) => new LogUnavailable(message, { cause }),
   });
 
-  function encode({ topic, partition, offset, reason, value, length }: DeadLetter): RecordToSend {
+  function encode({ topic, partition, offset, reason, key, value, length, ...writer }: DeadLetter): RecordToSend {
     const origin = `${topicName(topicPrefix, topic)}:${partition}:${offset}`;
+    const { producerId, sequence } = writer;
+    const identity = producerId === '' ? [] : ['p', printable(producerId), 's', String(sequence)];
+    const about = ['reason', printable(reason), 'length', String(length ?? value.length), 'origin', origin];
     return {
       key: Buffer.from(origin, 'latin1'),
       value: Buffer.from(value.subarray(0, deadLetterValueBytesMax)),
-      headers: ['reason', printable(reason), 'length', String(length ?? value.length), 'origin', origin],
+      headers: [...about, 'key', printable(key), ...identity],
     };
   }
 
@@ -75,7 +83,7 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
   };
 }
 
-/** A reason may quote the record. */
-function printable(reason: string): string {
-  return reason.slice(0, reasonLengthMax).replace(/[^\x20-\x7e]/g, '?');
+/** All of it may be a stranger's. */
+function printable(text: string): string {
+  return text.slice(0, textLengthMax).replace(/[^\x20-\x7e]/g, '?');
 }

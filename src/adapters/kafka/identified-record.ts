@@ -54,9 +54,7 @@ export function decodeIdentified(record: BatchRecord): LogRecord {
   if (!producerIdPattern.test(p) || !sequencePattern.test(s)) return refused('its identity is malformed');
   const sequence = Number(s);
   if (!Number.isSafeInteger(sequence)) return refused('its identity is malformed');
-  if (c !== checksum(key, p, s, value)) {
-    return { offset, key, value, producerId: p, sequence, invalid: 'its checksum does not match' };
-  }
+  if (c !== checksum(key, p, s, value)) return refused('its checksum does not match');
   return { offset, key, value, producerId: p, sequence };
 }
 

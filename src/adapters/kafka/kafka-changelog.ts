@@ -16,7 +16,7 @@ import type { KafkaOptions } from './kafka-options.ts';
 import { createKnownEnds, createPartitionCursor, type PartitionCursor } from './partition-cursor.ts';
 import { createPartitionFetcher } from './partition-fetcher.ts';
 import { createPartitionSender, type PartitionSender } from './partition-sender.ts';
-import { openBatch, type RecordBatch, UnreadableBatch } from './record-batch.ts';
+import { appendedAtMsOf, openBatch, type RecordBatch, UnreadableBatch } from './record-batch.ts';
 import { topicName } from './topic-names.ts';
 
 const appendGiveUpMs = 15_000;
@@ -156,7 +156,8 @@ function createReader(cursor: PartitionCursor, onClose: () => void): ChangelogRe
 /** A batch that is none of ours stands as one record that says so. */
 function readBatch(batch: RecordBatch): readonly ChangelogRecord[] {
   try {
-    return openBatch(batch).map(decodeChangelogRecord);
+    const appendedAtMs = appendedAtMsOf(batch);
+    return openBatch(batch).map((record) => ({ ...decodeChangelogRecord(record), appendedAtMs }));
   } catch (error) {
     if (!(error instanceof UnreadableBatch)) throw error;
     const { lastOffset: offset } = batch;

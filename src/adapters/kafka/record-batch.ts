@@ -118,6 +118,11 @@ export function splitBatches(bytes: Buffer): RecordBatch[] {
   return batches;
 }
 
+/** When the broker appended the batch, wall-clock ms: with LogAppendTime, its latest time is that of all its records. */
+export function appendedAtMsOf({ bytes }: RecordBatch): number {
+  return Number(bytes.readBigInt64BE(at.maxTimestamp));
+}
+
 /** The records of a batch, oldest first. Throws {@link UnreadableBatch}. */
 export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): BatchRecord[] {
   const attributes = bytes.readInt16BE(at.attributes);

@@ -10,6 +10,7 @@ const source = `
 -- Strings are compared through numbers or bytes: Lua's own comparison of strings obeys the server's locale.
 local MARK = '!generation'
 local FILL = '!fill'
+local LEAST = '!least'
 
 local function textAt(key)
   local text = redis.pcall('GET', key)
@@ -50,36 +51,48 @@ local function score(key, member)
   return false
 end
 
--- Whether both sorted sets hold every visited link of the generation.
+-- Each sorted set says of itself how whole it is, by a member for the generation: -1 every visited link is in it, less than that
+-- the token of whoever is putting all links. A set that was lost has lost that, too.
+local function listState(keys, generation)
+  local first, second = score(keys[2], '!' .. generation), score(keys[3], '!' .. generation)
+  return first and first == second and tonumber(first) or nil
+end
+
 local function areListsWhole(keys, generation)
-  return score(keys[2], '!' .. generation) and score(keys[3], '!' .. generation) and true or false
+  return listState(keys, generation) == -1
+end
+
+local function setListState(keys, generation, state)
+  redis.call('ZADD', keys[2], state, '!' .. generation)
+  redis.call('ZADD', keys[3], state, '!' .. generation)
 end
 
 --[[ put: rows, scores, then the position.
 KEYS  position, by visits, by last visit, then a hash for each link
 ARGV  1 log  2 generation  3 as of: everything before this offset is in rows that are said to be whole  4 least offset that the
-      position must have  5 new position or ''  6 channel  7 '1': rows of a link that no list knows are all its rows  8 id of a fill
-      9 for each hash: mode (1 byte), ttl in seconds or 0, number of rows (4 bytes each), rows (each: length, key, length, bytes);
+      position must have  5 new position or ''  6 channel  7 id of a fill
+      8 for each hash: mode (1 byte), ttl in seconds or 0, number of rows (4 bytes each), rows (each: length, key, length, bytes);
       then the number of scores, scores (each: length, code, length, visits, length, last visit)
       modes: 0 changed rows; 1 all rows; 2 first, 3 next, 4 last part of all rows
 Reply {'reset', position or ''}: nothing was written, since the position is missing, behind, of another log or generation
       {'ok', position before, 1 when the lists are whole, {places of hashes that are not complete and were left alone}} ]]
 local function put(keys, args)
-  local log, generation, channel, fill, body = args[1], args[2], args[6], args[8], args[9]
+  local log, generation, channel, fill, body = args[1], args[2], args[6], args[7], args[8]
   local current, asOf = positionAt(keys[1]), tonumber(args[3])
   if not current or current.log ~= log or current.generation ~= generation or current.nextOffset < tonumber(args[4]) then
     return { 'reset', current and current.text or '' }
   end
   local isBehind = current.nextOffset > asOf
   local whole = areListsWhole(keys, generation)
-  local trustsNew = args[7] == '1' and whole and not isBehind
+  -- Every link with a row before the position is in the lists. Of one that is not, these are all rows.
+  local knowsNew = whole and not isBehind
   local incomplete, at = {}, 1
   for place = 4, #keys do
     local key, mode, ttl, count = keys[place], nil, nil, nil
     mode, ttl, count, at = struct.unpack('>BI4I4', body, at)
-    local names, rows = { MARK, FILL }, {}
+    local names, rows = { MARK, FILL, LEAST }, {}
     for row = 1, count do
-      names[row + 2], rows[row], at = struct.unpack('>I4c0I4c0', body, at)
+      names[row + 3], rows[row], at = struct.unpack('>I4c0I4c0', body, at)
     end
     local old = redis.pcall('HMGET', key, unpack(names))
     local isHash = not old.err
@@ -88,19 +101,22 @@ local function put(keys, args)
     local writes = {}
     if isComplete then
       for row = 1, count do
-        if isNewer(rows[row], old[row + 2]) then
-          writes[#writes + 1] = names[row + 2]
+        if isNewer(rows[row], old[row + 3]) then
+          writes[#writes + 1] = names[row + 3]
           writes[#writes + 1] = rows[row]
         end
       end
     else
-      local begins = (mode == 1 or mode == 2) and not isBehind
-      if mode == 0 and trustsNew and not score(keys[2], string.match(key, '[^:]*$')) then begins = true end
-      local goesOn = (mode == 3 or mode == 4) and old[2] == fill
+      -- Changes were told that found the hash incomplete: all rows must be of later than that.
+      local of, least = string.match(old[3] or '', '^(%S+) (%d+)$')
+      local isStale = of == generation and tonumber(least) > asOf
+      local begins = (mode == 1 or mode == 2) and not isBehind and not isStale
+      if mode == 0 and knowsNew and not score(keys[2], string.match(key, '[^:]*$')) then begins = true end
+      local goesOn = (mode == 3 or mode == 4) and old[2] == fill and not isStale
       if begins or goesOn then
         if begins then redis.call('DEL', key) end
         for row = 1, count do
-          writes[#writes + 1] = names[row + 2]
+          writes[#writes + 1] = names[row + 3]
           writes[#writes + 1] = rows[row]
         end
         if mode == 2 then
@@ -113,6 +129,10 @@ local function put(keys, args)
         if mode == 4 then redis.call('HDEL', key, FILL) end
       else
         if not isHash then redis.call('DEL', key) end
+        if mode == 0 and not isStale then
+          redis.call('HSET', key, LEAST, generation .. ' ' .. args[3])
+          redis.call('EXPIRE', key, ttl)
+        end
         incomplete[#incomplete + 1] = place - 4
       end
     end
@@ -149,15 +169,27 @@ local function open(keys, args)
   return { 'opened' }
 end
 
---[[ listed: says that the sorted sets hold every visited link.
+--[[ begin_lists: all links are being put into the sorted sets.
 KEYS  position, by visits, by last visit
-ARGV  1 log  2 generation
-Reply 1, or 0 when the generation is another ]]
-local function listed(keys, args)
+ARGV  1 log  2 generation  3 token, below -1  4 as of: links visited before this offset are put from now on, and those visited later
+Reply 1, or 0 when the generation is another or the position further ]]
+local function beginLists(keys, args)
   local current = positionAt(keys[1])
   if not current or current.log ~= args[1] or current.generation ~= args[2] then return 0 end
-  redis.call('ZADD', keys[2], -1, '!' .. args[2])
-  redis.call('ZADD', keys[3], -1, '!' .. args[2])
+  if current.nextOffset > tonumber(args[4]) then return 0 end
+  setListState(keys, args[2], args[3])
+  return 1
+end
+
+--[[ end_lists: all links have been put, and the sorted sets are the same as when that began.
+KEYS  position, by visits, by last visit
+ARGV  1 log  2 generation  3 token
+Reply 1, or 0 when one was lost in between, or the generation is another ]]
+local function endLists(keys, args)
+  local current = positionAt(keys[1])
+  if not current or current.log ~= args[1] or current.generation ~= args[2] then return 0 end
+  if listState(keys, args[2]) ~= tonumber(args[3]) then return 0 end
+  setListState(keys, args[2], -1)
   return 1
 end
 
@@ -303,29 +335,34 @@ local function linksAt(key)
   local state = redis.pcall('HMGET', key, 'log', 'generation', 'puts')
   if state.err then redis.call('DEL', key) end
   if state.err or not state[2] or not state[3] or not string.match(state[3], '^%d+$') then return nil end
-  return { log = state[1], generation = state[2], puts = tonumber(state[3]) }
+  local number = tonumber(string.match(state[2], '^(%d+)-'))
+  return { log = state[1], generation = state[2], number = number or 0, puts = tonumber(state[3]) }
 end
 
 --[[ put_links: links with their versions; tells the newer ones on the channel.
 KEYS  links, then a text for each link
-ARGV  1 log  2 id for a new generation  3 puts known to be done: fewer are a Redis that was rolled back  4 '1' to begin a generation
-      5 channel  6 ttl in seconds  then for each link: version, checksum and JSON, message
-Reply {generation, puts} ]]
+ARGV  1 log  2 id for a new generation  3 number of the generation seen last  4 puts seen done in it: a Redis that stands before
+      that was rolled back, and what it holds is void  5 '1' to void what it holds  6 channel  7 ttl in seconds
+      then for each link: version, checksum and JSON, message
+Reply {number of the generation, puts} ]]
 local function putLinks(keys, args)
-  local state = linksAt(keys[1])
-  if not state or state.log ~= args[1] or state.puts < tonumber(args[3]) or args[4] == '1' then
-    state = { generation = args[2], puts = 0 }
-    redis.call('HSET', keys[1], 'log', args[1], 'generation', args[2], 'puts', 0)
+  local state, number, puts = linksAt(keys[1]), tonumber(args[3]), tonumber(args[4])
+  local isOurs = state and state.log == args[1]
+  local isOld = isOurs and (state.number < number or (state.number == number and state.puts < puts))
+  if not isOurs or isOld or args[5] == '1' then
+    number = math.max(number, isOurs and state.number or 0) + 1
+    state = { generation = string.format('%.0f-%s', number, args[2]), number = number }
+    redis.call('HSET', keys[1], 'log', args[1], 'generation', state.generation, 'puts', 0)
   end
   for place = 2, #keys do
-    local at = 7 + (place - 2) * 3
+    local at = 8 + (place - 2) * 3
     local generation, version = string.match((textAt(keys[place])) or '', '^(%S+) (%d+) ')
     if generation ~= state.generation or tonumber(version) < tonumber(args[at]) then
-      redis.call('SET', keys[place], state.generation .. ' ' .. args[at] .. ' ' .. args[at + 1], 'EX', args[6])
-      redis.call('PUBLISH', args[5], args[at + 2])
+      redis.call('SET', keys[place], state.generation .. ' ' .. args[at] .. ' ' .. args[at + 1], 'EX', args[7])
+      redis.call('PUBLISH', args[6], args[at + 2])
     end
   end
-  return { state.generation, redis.call('HINCRBY', keys[1], 'puts', 1) }
+  return { state.number, redis.call('HINCRBY', keys[1], 'puts', 1) }
 end
 
 --[[ find_link
@@ -356,7 +393,8 @@ end
 const functions = {
   put: 'put',
   open: 'open',
-  listed: 'listed',
+  begin_lists: 'beginLists',
+  end_lists: 'endLists',
   position: 'position',
   read: 'read',
   highest: 'highest',

