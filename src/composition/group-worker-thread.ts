@@ -33,7 +33,8 @@ const kafka = { ...data.kafka, ...common };
 
 const { remembered, secretFingerprint } = data;
 const log = await openKafkaLog({ ...kafka, remembered, secretFingerprint, onRefused: () => undefined });
-const changelog = await openKafkaChangelog(kafka);
+// It has as many partitions as the log: an instance starts without Kafka.
+const changelog = await openKafkaChangelog({ ...kafka, partitions: remembered.partitions });
 const deadLetters = createDeadLetterSender(kafka);
 const redis = openRedisConnection({ ...data.redis, ...common });
 

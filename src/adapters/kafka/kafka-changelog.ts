@@ -23,11 +23,16 @@ const appendGiveUpMs = 15_000;
 const keyLengthMax = 512;
 const recordOverheadBytes = 50;
 
+export interface KafkaChangelogOptions extends KafkaOptions {
+  /** As many as the topic has. Who knows it opens the changelog without Kafka, and meets an outage when it is used. */
+  readonly partitions?: number;
+}
+
 /**
- * Opens the changelog; its topic must be there. Throws {@link ChangelogUnavailable} when Kafka does not answer: try again. Call
- * it after the log's identity is verified, which stands for the whole cluster.
+ * Opens the changelog; its topic must be there. Throws {@link ChangelogUnavailable} when Kafka has to be asked for the number of
+ * partitions and does not answer: try again. Call it after the log's identity is verified, which stands for the whole cluster.
  */
-export async function openKafkaChangelog(options: KafkaOptions): Promise<Changelog> {
+export async function openKafkaChangelog(options: KafkaChangelogOptions): Promise<Changelog> {
   const { clock, logger } = options;
   const topic = topicName(options.topicPrefix, 'changelog');
   const cluster = createKafkaCluster(options);
@@ -39,7 +44,7 @@ export async function openKafkaChangelog(options: KafkaOptions): Promise<Changel
   const unavailable = (message: string, cause?: unknown): Error => new ChangelogUnavailable(message, { cause });
   let partitions: number;
   try {
-    const count = await cluster.partitionCount(topic);
+    const count = options.partitions ?? (await cluster.partitionCount(topic));
     if (count === null) throw unavailable(`there is no topic ${topic}`);
     partitions = count;
   } catch (error) {

@@ -135,6 +135,17 @@ describe('the changelog in Kafka', () => {
     await reader.close();
   });
 
+  it('opens without Kafka for who knows its partitions, and is unavailable then when it is used', async () => {
+    const away = await openKafkaChangelog({ ...kafkaOptions(['127.0.0.1:1']), partitions: 2 });
+    await expect(away.endOffset(1)).rejects.toThrow(ChangelogUnavailable);
+    await expect(away.endOffset(2)).rejects.toThrow(RangeError);
+    await away.close();
+    const known = await openKafkaChangelog({ ...options, partitions: 2 });
+    await known.append(1, [row('a')], 0, 0);
+    expect(await known.endOffset(1)).toBe(1);
+    await known.close();
+  });
+
   it('is unavailable without its topic, without Kafka, and after it was closed', async () => {
     await expect(openKafkaChangelog(kafkaOptions(brokers))).rejects.toThrow(ChangelogUnavailable);
     await expect(openKafkaChangelog(kafkaOptions(['127.0.0.1:1']))).rejects.toThrow(ChangelogUnavailable);
