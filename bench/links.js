@@ -30,7 +30,7 @@ export async function writeLinks(dataDir, count) {
   return codes;
 }
 
-function creationOf(code, i, firstAt) {
+export function creationOf(code, i, firstAt) {
   const settings = { url: targetOf(i), expiresAt: null, maxVisits: null, tags: [], note: null };
   const envelope = { id: systemRandom.id(), at: firstAt + i, by: 'anonymous', commandId: systemRandom.id() };
   const event = { ...envelope, type: 'LinkCreated', kind: 'own', code, expectedVersion: 0, ...settings };

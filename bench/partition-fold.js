@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ensureTopics } from '../dist/adapters/kafka/ensure-topics.js';
+
 import { openKafkaLog } from '../dist/adapters/kafka/kafka-log.js';
 import { createVisitShipper } from '../dist/adapters/kafka/kafka-visit-shipper.js';
 import { openLevelStateStore } from '../dist/adapters/level/level-state-store.js';
@@ -20,6 +20,7 @@ import { visitsCounted } from './count-topology.js';
 import { median, row } from './figures.js';
 import { countWithKafkaStreams, prepareKafkaStreams } from './kafka-streams.js';
 import { logger } from './links.js';
+import { makeTopics } from './topics.js';
 import { describedVisits } from './visits.js';
 
 const partitionProcess = fileURLToPath(new URL('partition-process.js', import.meta.url));
@@ -42,7 +43,7 @@ export async function measurePartitionFold({ quick, links, visits, workDir }, { 
         runs.push({ kind, ...(await countWithKafkaStreams(classPath, run)) });
       } else {
         const changelogPrefix = `bench-${name}-`;
-        await ensureTopics({ ...kafka, topicPrefix: changelogPrefix }, 1);
+        await makeTopics({ ...kafka, topicPrefix: changelogPrefix }, 1);
         const run = { brokers, topicPrefix, changelogPrefix, topology: kind, visits };
         runs.push({
           kind,
@@ -82,7 +83,7 @@ function rowsOf(runs) {
 
 /** Ships visits as the forwarder does, under one producer. */
 async function loadTopic(kafka, { visits, links }) {
-  await ensureTopics(kafka, 1);
+  await makeTopics(kafka, 1);
   const log = await openKafkaLog({
     ...kafka,
     secretFingerprint: 'bench',

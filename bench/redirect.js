@@ -98,7 +98,7 @@ function bareOfRound(runs, { popularity, round }) {
   return runs.find((run) => run.kind === 'bare' && run.popularity === popularity && run.round === round);
 }
 
-async function driveOnce(server, requestsFile, seconds) {
+export async function driveOnce(server, requestsFile, seconds) {
   const isMain = (threadId) => threadId === server.pid;
   const before = { all: threadsCpuUs(server.pid), main: threadsCpuUs(server.pid, isMain) };
   const result = await drive(server.port, requestsFile, seconds);
@@ -129,7 +129,7 @@ async function exactDifference(program, codes, count) {
   return (await countedVisits(program, codes[0])) - before - count;
 }
 
-function writeRequests(workDir, popularity, codes) {
+export function writeRequests(workDir, popularity, codes) {
   const load = createLoad({ seed: 7, links: codes.length, popularity });
   const file = join(workDir, `requests-${popularity}.tsv`);
   const lines = Array.from({ length: requestsInFile }, () => {

@@ -6,6 +6,9 @@
  * Simpler than the program: a commit follows each visit; a takeover reads in one step; a retried append may hold other
  * rows than the one without an answer (which is more than may happen); somebody owns the task again within the lag; barriers
  * are not tombstoned but vanish when all have passed them; Redis is not lost; producers are not forgotten.
+ *
+ * That a later barrier ends an owner is no rule whose absence the model calls wrong: owners who never stop write one another's
+ * rows again without end, which is no wrong count. The barrier is what makes that end, and what tells a stale record from others.
  */
 
 #ifndef INSTANCES

@@ -16,22 +16,23 @@ const depthMax = 100_000;
 const sampleMinutes = 3;
 
 /** Bounds of the searches, as the model calls them; it says what each means. */
-const two = { TAKEOVERS: 2, STRAYS: 0, RECORDS: 7 };
+const two = { TAKEOVERS: 2, STRAYS: 0, RECORDS: 6 };
 const stray = { TAKEOVERS: 2, CRASHES: 0, LOSSES: 0, RECORDS: 6 };
 /** With EAGER compaction: what has a later record that is as new is gone at once, not only some time. */
-const three = { TAKEOVERS: 3, STRAYS: 0, RECORDS: 6, EAGER: 1 };
+const three = { TAKEOVERS: 3, STRAYS: 0, LOSSES: 0, RECORDS: 7, EAGER: 1 };
 const redis = { TAKEOVERS: 2, STRAYS: 0, LOSSES: 0, CRASHES: 0, RECORDS: 5, REDIS: 1 };
 const all = { INSTANCES: 3, TAKEOVERS: 3, CRASHES: 1, LOSSES: 1, STRAYS: 1, RECORDS: 9 };
 
 const searches = [
-  { name: 'two takeovers, a crash, a lost store', bounds: two },
+  { name: 'two takeovers, a crash, a lost store', bounds: { ...two, RECORDS: isSmall ? 6 : 7 } },
   { name: 'two takeovers, Redis', bounds: redis },
   { name: 'one takeover, an append without an answer', bounds: { TAKEOVERS: 1, RECORDS: 8 } },
   ...(isSmall
     ? []
     : [
         { name: 'two takeovers, an append without an answer', bounds: stray },
-        { name: 'three takeovers, a crash, a lost store', bounds: three },
+        { name: 'three takeovers, a crash', bounds: three },
+        { name: 'three takeovers, a crash, a lost store', bounds: { ...three, LOSSES: 1, RECORDS: 6 } },
         { name: 'three owners at once, all of it: a sample', bounds: all, isSample: true },
       ]),
 ];
@@ -58,7 +59,7 @@ const rules = [
   {
     name: 'a store keeps no position before all is rewritten',
     off: 'SETTLE_DESPITE_REWRITE',
-    bounds: { ...three, LOSSES: 0, RECORDS: 7 },
+    bounds: three,
   },
   { name: 'Redis compares versions', off: 'NO_REDIS_GUARD', bounds: redis },
 ];
@@ -105,7 +106,7 @@ function check(bounds, off, isSample) {
     run('spin', ['-a', ...defined, 'changelog.pml']);
     const keep = isSample ? ['-DBITSTATE'] : ['-DHC4'];
     run('gcc', [
-      off.length > 0 ? '-O1' : '-O2',
+      isSmall || off.length > 0 ? '-O0' : '-O2',
       '-w',
       '-DSAFETY',
       '-DNOREDUCE',

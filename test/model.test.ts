@@ -11,5 +11,5 @@ describe('the model of the changelog', () => {
     const lines = stdout.split('\n');
     expect(lines.filter((line) => line.endsWith('  no wrong count'))).toHaveLength(3);
     expect(lines.filter((line) => line.endsWith('  a wrong count'))).toHaveLength(12);
-  }, 300_000);
+  }, 600_000);
 });

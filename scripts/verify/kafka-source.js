@@ -227,7 +227,7 @@ function logRecord(offset, message) {
     /^(?:0|[1-9]\d{0,15})$/.test(sequence ?? '') &&
     Number.isSafeInteger(record.sequence);
   if (!hasIdentity || message.key === null || message.value === null || !isAscii(key)) {
-    return { ...record, invalid: 'it has no identity, no value, or a key that is none of ours' };
+    return { ...record, producerId: '', invalid: 'it has no identity, no value, or a key that is none of ours' };
   }
   const parts = [key, zero, Buffer.from(producerId, 'latin1'), zero, Buffer.from(sequence, 'latin1'), zero, value];
   if (!isSumRight(sum, parts)) return { ...record, invalid: 'its checksum does not match' };

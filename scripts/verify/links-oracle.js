@@ -45,8 +45,8 @@ export function createLinksOracle() {
     figures,
     /** Throws NotPossible for a record that is no link event: the program stops there, too. */
     take(partition, record) {
-      // The log's own first record, and what else may stand beside links one day.
-      if (record.key.startsWith('!')) return;
+      // What a stranger wrote, the log's own first record, and what else may stand beside links one day.
+      if ((record.invalid !== undefined && record.producerId === '') || record.key.startsWith('!')) return;
       const event = parseEvent(partition, record);
       const streamTimeMs = Math.max(streamTimesMs[partition] ?? 0, event.at);
       streamTimesMs[partition] = streamTimeMs;

@@ -19,7 +19,8 @@ export function statisticsJson(statistics: Statistics, logId: string): Readonly<
       partition,
       offset: nextOffset === 0 ? null : String(nextOffset - 1),
       at: isoInstant(position.at),
-      lagMs: position.lagMs,
+      // Never 0 while something is pending.
+      lagMs: Math.ceil(position.lagMs),
       final: position.final,
     },
   };

@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly dataDir?: string;
   /** How long it may take to be ready. */
   readonly readyTimeoutMs?: number;
+  /** Which probe tells that the first start is over. `/livez` for one that cannot be ready yet. Default `/readyz`. */
+  readonly startedWhen?: '/readyz' | '/livez';
 }
 
 /** A start that came to its end. */
@@ -58,7 +60,7 @@ const outputMaxCharacters = 65_536;
 const pollMs = 20;
 const refusalTimeoutMs = 20_000;
 
-/** Starts the program and resolves when `/readyz` answers 200. */
+/** Starts the program and resolves when `/readyz` (or another probe) answers 200. */
 export async function startProgram(options: ProgramOptions = {}): Promise<RunningProgram> {
   if (!existsSync(entry)) throw new Error(`${entry} is missing: run \`npm run build\` first`);
   const port = await freePort();
@@ -78,7 +80,7 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
   let child: ChildProcess;
   let exit: Promise<ProgramExit>;
 
-  async function start(): Promise<void> {
+  async function start(probe: string): Promise<void> {
     const started = spawnProgram(settings);
     const take = (text: Buffer) => {
       output = (output + text.toString()).slice(-outputMaxCharacters);
@@ -87,15 +89,15 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
     started.stderr?.on('data', take);
     child = started;
     exit = once(started, 'exit').then(([code, signal]): ProgramExit => ({ code, signal }));
-    await untilReady();
+    await untilAnswered(probe);
   }
 
-  async function untilReady(): Promise<void> {
+  async function untilAnswered(probe: string): Promise<void> {
     const deadline = performance.now() + (options.readyTimeoutMs ?? 15_000);
     while (performance.now() < deadline) {
       if (hasEnded(child)) throw new Error(`the program ended before it was ready:\n${output}`);
       try {
-        const answer = await fetch(`${baseUrl}/readyz`, { headers: { connection: 'close' } });
+        const answer = await fetch(`${baseUrl}${probe}`, { headers: { connection: 'close' } });
         await answer.arrayBuffer();
         if (answer.status === 200) return;
       } catch {
@@ -118,7 +120,7 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
     return exit;
   }
 
-  await start().catch(async (error: unknown) => {
+  await start(options.startedWhen ?? '/readyz').catch(async (error: unknown) => {
     if (isTemporary) await rm(dataDir, { recursive: true, force: true });
     throw error;
   });
@@ -140,7 +142,7 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Runnin
     async restart(env) {
       if (!hasEnded(child)) await stop();
       settings = { ...settings, ...env };
-      await start();
+      await start('/readyz');
     },
     async dispose() {
       if (!hasEnded(child)) await kill9();

@@ -29,6 +29,8 @@ export interface PartitionCursor {
   batchAt(nextOffset: number): Promise<RecordBatch | null>;
   /** The same, of what is here already. */
   batchHere(nextOffset: number): RecordBatch | null;
+  /** Forgets what is here: the next read fetches it again. */
+  discard(): void;
   waitFor(nextOffset: number, timeoutMs: number): Promise<void>;
   endOffset(): number;
   startOffset(): number;
@@ -189,6 +191,11 @@ export function createPartitionCursor(options: PartitionCursorOptions): Partitio
   return {
     batchAt,
     batchHere,
+    discard() {
+      buffer = [];
+      bufferedBytes = 0;
+      position = null;
+    },
     async waitFor(nextOffset, timeoutMs) {
       const giveUpAtMs = clock.monotonicMs() + timeoutMs;
       if (isReadable(nextOffset)) return;

@@ -123,6 +123,11 @@ export function appendedAtMsOf({ bytes }: RecordBatch): number {
   return Number(bytes.readBigInt64BE(at.maxTimestamp));
 }
 
+/** Whether the batch has the bytes that its writer, or the broker, made a checksum of. Costs as much as reading it. */
+export function isWhole({ bytes }: RecordBatch): boolean {
+  return bytes.readUInt32BE(at.crc) === crc32c(bytes.subarray(at.attributes)) >>> 0;
+}
+
 /** The records of a batch, oldest first. Throws {@link UnreadableBatch}. */
 export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): BatchRecord[] {
   const attributes = bytes.readInt16BE(at.attributes);

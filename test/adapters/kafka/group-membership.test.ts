@@ -21,7 +21,7 @@ const partitions = 6;
 const timing: Partial<GroupTiming> = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 200, probingIntervalMs: 500 };
 
 let line: BrokerLine;
-let services: Services;
+let services: Services | undefined;
 let prefix: string;
 const members: TestMember[] = [];
 const directories: GroupDirectory[] = [];
@@ -111,7 +111,7 @@ beforeAll(async () => {
   line = await openBrokerLine();
   services = await startOwnServices({ redis: false, announcedPorts: [line.port] });
   line.leadTo(services.brokers[0]?.listenPort ?? 0);
-}, 90_000);
+}, 180_000);
 
 beforeEach(() => {
   prefix = topicPrefix();
@@ -125,7 +125,7 @@ afterEach(async () => {
 
 afterAll(async () => {
   await line.close();
-  await services.stop();
+  await services?.stop();
 });
 
 describe('membership of the worker group', () => {
@@ -230,7 +230,7 @@ describe('membership of the worker group', () => {
     const [a, b] = [new TestMember('a'), new TestMember('b')];
     await settled(a, b);
     const owned = [a.active, b.active];
-    await services.brokers[0]?.restart();
+    await services?.brokers[0]?.restart();
     const before = [a.given.length, b.given.length];
     a.membership.rejoin();
     await eventually(() => a.given.length > (before[0] ?? 0), 'a was given its tasks again', 40_000);
@@ -275,7 +275,7 @@ describe('membership of the worker group', () => {
 
   it('stores offsets that Kafka’s tools show as the group’s', async () => {
     const admin = new kafkajs.Kafka({
-      brokers: [`127.0.0.1:${services.brokers[0]?.listenPort}`],
+      brokers: [`127.0.0.1:${services?.brokers[0]?.listenPort}`],
       logLevel: 0,
     }).admin();
     const topic = topicName(prefix, 'visits');

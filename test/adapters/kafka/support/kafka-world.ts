@@ -7,6 +7,7 @@ import type { KafkaOptions } from '../../../../src/adapters/kafka/kafka-options.
 import { type TopicRole, topicName } from '../../../../src/adapters/kafka/topic-names.ts';
 import { systemClock } from '../../../../src/adapters/system/system-clock.ts';
 import { systemRandom } from '../../../../src/adapters/system/system-random.ts';
+import { eventually } from '../../../support/eventually.ts';
 import { createQuietLogger, type QuietLogger } from '../../../support/quiet-logger.ts';
 import { topicPrefix } from '../../../support/services.ts';
 
@@ -46,12 +47,18 @@ export async function createBareTopics(
   partitions: number,
   roles: readonly TopicRole[] = ['links', 'visits'],
 ): Promise<void> {
-  await withAdmin(options, (admin) =>
-    admin.createTopics({
-      waitForLeaders: true,
-      topics: roles.map((role) => ({ topic: topicName(options.topicPrefix, role), numPartitions: partitions })),
-    }),
-  );
+  const names = roles.map((role) => topicName(options.topicPrefix, role));
+  await withAdmin(options, async (admin) => {
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: names.map((topic) => ({ topic, numPartitions: partitions })),
+    });
+    // The library's own wait fails when the broker has not heard of the topic yet.
+    await eventually(async () => {
+      const existing = new Set(await admin.listTopics());
+      return names.every((name) => existing.has(name));
+    }, 'the topics are there');
+  });
 }
 
 /** Writes records as any other program might. */
