@@ -33,6 +33,9 @@ import { refuseEmbeddedFolder } from './log-memory.ts';
 import { openSharedLog } from './shared-log.ts';
 import { createSharedProgress, type SharedProgress } from './shared-progress.ts';
 
+/** It is asked twice a second where the log ends; a leader that changes may take some seconds to answer. */
+const kafkaSilenceMaxMs = 5_000;
+
 export interface Instance {
   readonly clock: Clock;
   readonly random: Random;
@@ -145,6 +148,7 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
     opened.push(() => shared.close());
     redisProgress.onPosition(() => shared.changed());
     worker?.onChange(() => shared.changed());
+    const isKafkaThere = (): boolean => log.isVerified() && shared.silenceMs() < kafkaSilenceMaxMs;
 
     return {
       ...{ ...common, instanceId, secret, callKey },
@@ -156,7 +160,7 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
       ...(journal && { journalBacklog: () => journal.forwarder.figures() }),
       refusal: () => refused()?.message ?? null,
       checks: () => ({
-        kafka: log.isVerified() ? 'ok' : 'away: changes are refused, visits are journaled',
+        kafka: isKafkaThere() ? 'ok' : 'away: changes are refused, visits are journaled',
         redis: redisCheck(redis, partitions - redisProgress.positions().length, partitions),
         tasks: tasksCheck(directory, partitions),
         ...(journal && { journal: journal.forwarder.figures().lastError ?? 'ok' }),

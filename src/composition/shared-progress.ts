@@ -29,6 +29,8 @@ export interface SharedProgress {
   changed(): void;
   /** Where a partition of visits ended when that was asked last. */
   endOffset(partition: number): number;
+  /** For how long the log has not said where it ends, ms. */
+  silenceMs(): number;
   close(): void;
 }
 
@@ -125,6 +127,7 @@ export function createSharedProgress(options: SharedProgressOptions): SharedProg
     note,
     changed,
     endOffset: (partition) => ends[partition] ?? 0,
+    silenceMs: () => clock.monotonicMs() - askedAtMs,
     close: () => clearInterval(polling),
   };
 }

@@ -56,6 +56,19 @@ describe('where the fold of all instances stands', () => {
     expect((await shared.progressNow()).lagMs).toBe(0);
   });
 
+  it('says for how long the log has not answered', async () => {
+    nowMs += 1_000;
+    await shared.progressNow();
+    expect(shared.silenceMs()).toBe(0);
+    isAway = true;
+    nowMs += 6_000;
+    await shared.progressNow();
+    expect(shared.silenceMs()).toBe(6_000);
+    isAway = false;
+    await shared.progressNow();
+    expect(shared.silenceMs()).toBe(0);
+  });
+
   it('counts what this instance has journaled and not brought to the log', async () => {
     journalAgeMs = 700;
     nowMs += 1_000;

@@ -78,8 +78,9 @@ describe('three instances on three brokers', () => {
     await maker.stop();
     for (const watch of watches) await watch.stop();
     await cluster.inService();
+    await cluster.forwarded();
 
-    const counted = await countedBy(random.pick(users), maker.targets.keys(), visitors);
+    const counted = await countedBy(random.pick(users), maker.targets.keys());
     const ledger = compareLedger(visitors, counted);
     const fallen = watches.flatMap((watch) => watch.fallen);
     process.stdout.write(

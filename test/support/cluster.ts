@@ -2,6 +2,7 @@
  * Several instances of the built program in one installation, each with a port and a folder of its own, as many machines would
  * run them: each can be killed, stopped, frozen and started again while the others go on.
  */
+import { eventually } from './eventually.ts';
 import { inService, installation } from './modes.ts';
 import { createProgramClient, type ProgramClient } from './program-client.ts';
 import { type RunningProgram, startProgram } from './running-program.ts';
@@ -23,6 +24,8 @@ export interface Cluster {
   readonly settings: Readonly<Record<string, string>>;
   /** Resolves when no instance is degraded: each task has an owner, Redis is complete, Kafka is there. */
   inService(timeoutMs?: number): Promise<void>;
+  /** Resolves when each visit that was journaled anywhere is in the log. For when no more come. */
+  forwarded(timeoutMs?: number): Promise<void>;
   /** Ends what runs and removes the folders. For `afterAll`. */
   dispose(): Promise<void>;
 }
@@ -59,14 +62,28 @@ async function openCluster(settings: Readonly<Record<string, string>>, count: nu
     await dispose();
     throw start.reason;
   }
+  const instances: Instance[] = programs.map((program) =>
+    Object.assign(Object.create(program) as RunningProgram, { user: createProgramClient(program) }),
+  );
   return {
-    instances: programs.map((program) =>
-      Object.assign(Object.create(program) as RunningProgram, { user: createProgramClient(program) }),
-    ),
+    instances,
     settings,
     async inService(timeoutMs = 120_000) {
       await Promise.all(programs.map((program) => inService(program, timeoutMs)));
     },
+    async forwarded(timeoutMs = 120_000) {
+      await Promise.all(
+        instances.map(({ user, baseUrl }) =>
+          eventually(() => isForwarded(user), `the journal of ${baseUrl} is forwarded`, timeoutMs),
+        ),
+      );
+    },
     dispose,
   };
+}
+
+async function isForwarded(user: ProgramClient): Promise<boolean> {
+  const metrics = await user.api<string>('GET', '/metrics').catch(() => null);
+  const numberOf = (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics?.body ?? '')?.[1];
+  return numberOf('tallyhop_journal_visits') === '0' && numberOf('tallyhop_journal_backlog_visits') === '0';
 }

@@ -35,28 +35,30 @@ export function compareLedger({ answered, unknown }: Seen, counted: ReadonlyMap<
   return { answered: sumOf(answered), unknown: sumOf(unknown), counted: sumOf(counted), lost, duplicated, wrong };
 }
 
-/** The totals of links as one instance tells them when nothing that was journaled anywhere is missing. */
+/**
+ * The totals of links as one instance tells them when nothing that was in the log before the call is missing. What does not come
+ * in time is told as it is: a finding like all others.
+ */
 export async function countedBy(
   user: ProgramClient,
   codes: Iterable<string>,
-  seen: Seen,
   timeoutMs = 60_000,
 ): Promise<Map<string, number>> {
+  const calledAtMs = performance.now();
   const counted = new Map<string, number>();
   await inParallel(8, codes, async (code) => {
-    const least = seen.answered.get(code) ?? 0;
     let last = 0;
-    const total = await eventually(
-      `${code} has its ${least} visits`,
+    await eventually(
+      `all visits of ${code} are counted`,
       async () => {
-        const statistics = await user.statistics(code);
-        last = statistics.total;
-        return last >= least && statistics.position.lagMs === 0 ? last : undefined;
+        const askedAtMs = performance.now();
+        const { total, position } = await user.statistics(code);
+        last = total;
+        return position.lagMs < askedAtMs - calledAtMs ? true : undefined;
       },
       timeoutMs,
-      // What is missing is a finding of its own, told with all others.
-    ).catch(() => last);
-    counted.set(code, total);
+    ).catch(() => undefined);
+    counted.set(code, last);
   });
   return counted;
 }
