@@ -10,6 +10,7 @@ export async function measure(context) {
   const rows = [];
   const details = {};
   for (const [name, measurePart] of Object.entries(parts)) {
+    if (context.parts.length > 0 && !context.parts.includes(name)) continue;
     // Each with services of its own: what one leaves in them would be the next one's load.
     const services = await startServices({ own: true, heapMb: 1_024 });
     try {

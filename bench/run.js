@@ -1,5 +1,5 @@
 /**
- * Measures the built program: `npm run bench -- [--quick] [--links=N] [--visits=N] [measurement …]`. Prints one table and
+ * Measures the built program: `npm run bench -- [--quick] [--links=N] [--visits=N] [--part=NAME] [measurement …]`. Prints one table and
  * writes JSON. `--quick` is a smoke test of the measurements themselves. Those of the distributed mode start a Kafka and a Redis
  * and run only when they are named: `npm run bench -- distributed`.
  */
@@ -23,6 +23,7 @@ const { values: options, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     links: { type: 'string' },
     visits: { type: 'string' },
+    part: { type: 'string', multiple: true },
   },
 });
 const known = [...measurements, ...onDemand];
@@ -38,6 +39,8 @@ const context = {
   /** Of the folds. */
   visits: Number(options.visits ?? sizes.visits),
   workDir,
+  /** Of `distributed`: only these, when some are named. */
+  parts: options.part ?? [],
   /** A folder of the program with all links. */
   dataDir: join(workDir, 'data'),
   /** Code of link number i. */

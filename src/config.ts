@@ -55,6 +55,8 @@ export interface DistributedConfig {
   /** Kept in the log by its fingerprint: every instance must have the same. */
   readonly codeSecret: string;
   readonly roles: { readonly web: boolean; readonly worker: boolean };
+  /** False: no links on this disk; each that is asked for is looked up at Redis or an instance that has them. */
+  readonly linkTable: boolean;
   /** Where the other instances reach this one: an origin. */
   readonly advertisedUrl: string;
   /** Warm copies of each task. */
@@ -175,6 +177,7 @@ export function parseConfig(environment: Environment = process.env): Config {
     const standbys = integer('STANDBYS', 1, 0, 8);
     const journalMaxBytes = integer('JOURNAL_MAX_BYTES', 8_589_934_592, 1_048_576, Number.MAX_SAFE_INTEGER);
     const role = oneOf('ROLE', 'web,worker', ['web,worker', 'worker,web', 'web', 'worker']);
+    const linkTable = oneOf('LINK_TABLE', 'on', ['on', 'off']) === 'on';
     if (!asked) return null;
 
     for (const name of ['KAFKA_BROKERS', 'REDIS_URL']) {
@@ -214,6 +217,7 @@ export function parseConfig(environment: Environment = process.env): Config {
         'not set',
       );
     }
+    if (!linkTable && role !== 'web') refuse('LINK_TABLE', '"on" unless ROLE is web');
     const advertisedUrl = advertised ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
     if (!isOrigin(advertisedUrl))
       refuse('ADVERTISED_URL', 'an http or https origin where the other instances reach this one');
@@ -229,6 +233,7 @@ export function parseConfig(environment: Environment = process.env): Config {
       },
       redis: { url: redisUrl, ...redis },
       codeSecret: secret ?? '',
+      linkTable,
       roles: { web: role.includes('web'), worker: role.includes('worker') },
       advertisedUrl: isOrigin(advertisedUrl) ? new URL(advertisedUrl).origin : '',
       standbys,

@@ -7,13 +7,16 @@ import { type Config, ConfigError, parseConfig } from './config.ts';
 const config = readConfig();
 const { distributed } = config;
 if (distributed === null) await runProgram(config, webRole(openEmbedded));
-else if (distributed.roles.web) {
+else if (distributed.roles.web && distributed.linkTable) {
   // Its clients would make the start of a single process longer.
   const { openDistributed } = await import('./composition/distributed.ts');
   await runProgram(
     config,
     webRole((_config, logger) => openDistributed(config, distributed, logger)),
   );
+} else if (distributed.roles.web) {
+  const { openRedirectRole } = await import('./composition/redirect-role.ts');
+  await runProgram(config, (_config, logger, isDraining) => openRedirectRole(config, distributed, logger, isDraining));
 } else {
   const { openWorkerRole } = await import('./composition/worker-role.ts');
   await runProgram(config, (_config, logger, isDraining) => openWorkerRole(config, distributed, logger, isDraining));

@@ -164,11 +164,18 @@ describe('the settings', () => {
 
     it.each([
       ['ROLE', 'worker', { roles: { web: false, worker: true } }],
+      ['ROLE', 'web', { roles: { web: true, worker: false }, linkTable: true }],
       ['ADVERTISED_URL', 'https://one.example:8443', { advertisedUrl: 'https://one.example:8443' }],
       ['JOURNAL_MAX_BYTES', '10737418240', { journalMaxBytes: 10_737_418_240 }],
       ['KAFKA_TLS', 'on', { kafka: { tls: { caFile: null, certFile: null, keyFile: null } } }],
     ])('take %s=%s', (name, value, expected) => {
       expect(parseConfig({ ...distributed, [name]: value }).distributed).toMatchObject(expected);
+    });
+
+    it('take LINK_TABLE=off of an instance that only answers', () => {
+      expect(parseConfig({ ...distributed, ROLE: 'web', LINK_TABLE: 'off' }).distributed).toMatchObject({
+        linkTable: false,
+      });
     });
 
     it('take a user at the brokers', () => {
@@ -188,6 +195,9 @@ describe('the settings', () => {
       ['REDIS_URL', { REDIS_URL: 'cache:6379' }],
       ['CODE_SECRET', { CODE_SECRET: undefined }],
       ['ROLE', { ROLE: 'reader' }],
+      ['LINK_TABLE', { LINK_TABLE: 'off' }],
+      ['LINK_TABLE', { LINK_TABLE: 'off', ROLE: 'worker' }],
+      ['LINK_TABLE', { LINK_TABLE: 'none' }],
       ['ADVERTISED_URL', { ADVERTISED_URL: 'one.example:8080' }],
       ['STANDBYS', { STANDBYS: '9' }],
       ['KAFKA_TLS', { KAFKA_CA_FILE: '/ca.pem' }],

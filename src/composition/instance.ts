@@ -26,6 +26,7 @@ import { noCounts } from '../worker/checkpoint.ts';
 import { topologyId } from '../worker/topology.ts';
 import { type GroupWorkerClient, startGroupWorkerThread } from './group-worker-client.ts';
 import type { KafkaAddress } from './group-worker-messages.ts';
+import { createInstanceClient, type InstanceClient } from './instance-client.ts';
 import { type InstanceJournal, journalFolder, openInstanceJournal } from './instance-journal.ts';
 import { kafkaAddress } from './kafka-address.ts';
 import { refuseEmbeddedFolder } from './log-memory.ts';
@@ -53,6 +54,8 @@ export interface Instance {
   /** The tasks that run here: none in the role `web`. */
   readonly local: LocalTasks;
   readonly directory: GroupDirectory;
+  /** Calls to the others. */
+  readonly instances: InstanceClient;
   readonly redisAddress: RedisAddress;
   readonly redis: RedisConnection;
   readonly redisKeys: RedisKeys;
@@ -133,6 +136,9 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
     opened.push(() => redisProgress.close());
     const directory = openGroupDirectory({ kafka: { ...kafka, ...common } });
     opened.push(() => directory.close());
+    const callKey = deriveKey(secret, 'calls between instances');
+    const instances = createInstanceClient({ key: callKey, clock });
+    opened.push(() => instances.close());
     const shared = createSharedProgress({
       ...{ log, clock },
       positions: () => [...redisProgress.positions(), ...local.positions().filter(({ role }) => role === 'active')],
@@ -145,8 +151,8 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
     const isKafkaThere = (): boolean => log.isVerified() && shared.silenceMs() < kafkaSilenceMaxMs;
 
     return {
-      ...{ ...common, instanceId, secret, callKey: deriveKey(secret, 'calls between instances') },
-      ...{ topology: topologyId(visitStatistics), kafka, log, journal, local, directory },
+      ...{ ...common, instanceId, secret, callKey },
+      ...{ topology: topologyId(visitStatistics), kafka, log, journal, local, directory, instances },
       ...{ redisAddress, redis, redisKeys, shared },
       foldCounts: () => worker?.counts() ?? noCounts,
       onCommit: (listener) => worker?.onCommit(listener),

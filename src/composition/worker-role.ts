@@ -40,6 +40,7 @@ export async function openWorkerRole(
     }),
     app: createOperationsListener({
       ...{ metrics, random, logger, baseUrl: config.baseUrl },
+      elsewhere: 'This instance counts visits and answers no requests: its ROLE is worker.',
       readiness: () => ({
         ready: !isDraining(),
         checks: {

@@ -1,6 +1,6 @@
 /**
- * What an instance that only counts answers: `/livez`, `/readyz` and `/metrics`, under any Host. Everything else is told that it
- * came to the wrong instance, never that there is no such link: who has no links cannot know.
+ * What an instance with a part of the work alone answers besides it: `/livez`, `/readyz` and `/metrics`, under any Host. Everything else is told that it
+ * came to the wrong instance, never that there is no such thing: who has no links cannot know.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from '../ports/logger.ts';
@@ -13,6 +13,8 @@ import { isBug, problemOfError } from './problem-table.ts';
 export interface OperationsListenerOptions extends OperationOptions {
   /** Origin of the problem types' URIs. */
   readonly baseUrl: string;
+  /** Why everything else is not answered here. */
+  readonly elsewhere: string;
   readonly random: Random;
   readonly logger: Logger;
 }
@@ -26,10 +28,7 @@ export function createOperationsListener(options: OperationsListenerOptions): Re
   async function answer(request: IncomingMessage, path: string): Promise<Answer> {
     const operation = byPath.get(path);
     if (operation === undefined) {
-      throw new ProblemError(
-        'misdirected-request',
-        'This instance counts visits and answers no requests: its ROLE is worker.',
-      );
+      throw new ProblemError('misdirected-request', options.elsewhere);
     }
     if (request.method === 'OPTIONS') return noContent({ Allow: allow });
     if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -15,6 +15,7 @@ import { kafkaOptions } from '../support/kafka-options.ts';
 import { inService, installation, modeStartTimeoutMs } from '../support/modes.ts';
 import { createProgramClient } from '../support/program-client.ts';
 import { type RunningProgram, startProgram } from '../support/running-program.ts';
+import { driftOf, runVerify } from '../support/verify-run.ts';
 import { aVisit } from '../support/visits.ts';
 
 interface Letter {
@@ -217,6 +218,12 @@ describe('dead letters', () => {
     await user.follow(code);
     await user.statisticsAt(code, 21);
   });
+
+  it('leaves no view behind that differs from the log', async () => {
+    const run = await runVerify(['--json', `--url=${program.baseUrl}`], settings);
+    expect(driftOf(run)).toEqual({});
+    expect(run.code).toBe(0);
+  }, 90_000);
 
   it('says what it needs when it is asked for anything else, or Kafka is away', async () => {
     const wrong = await run('replay');

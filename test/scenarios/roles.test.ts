@@ -51,7 +51,9 @@ describe('an instance that answers and one that counts', () => {
     const folded = 'tallyhop_fold_records_total\\{outcome="folded"\\}';
     expect(await metric(web, folded)).toBe(0);
     await eventually(async () => (await metric(worker, folded)) >= 20, 'the worker tells what it has folded');
-    expect(await metric(worker, 'tallyhop_applied_offset')).toBe(await metric(worker, 'tallyhop_log_end_offset'));
+    const end = () => metric(worker, 'tallyhop_log_end_offset');
+    await eventually(async () => (await end()) === 20, 'the worker has asked for the end of the log');
+    expect(await metric(worker, 'tallyhop_applied_offset')).toBe(20);
     expect(await metric(worker, 'tallyhop_commit_duration_seconds_count')).toBeGreaterThan(0);
   });
 

@@ -22,6 +22,10 @@ export interface RedisLinksOptions extends RedisAddress, RedisDeadlines {
   readonly random: Random;
   /** Whether this instance puts links: then it also voids those in a Redis that was rolled back. */
   readonly puts: boolean;
+  /**
+   * Whether the links found at the opening are voided: an earlier process may have ended without putting what it knew. Default no.
+   */
+  readonly voidsAtStart?: boolean;
   /** How long a link is kept after it was put. Default 7 days. */
   readonly ttlMs?: number;
   /** Links that wait while Redis is away; beyond it all of their partition in Redis are voided. Default 20,000. */
@@ -78,7 +82,7 @@ export function openRedisLinks(options: RedisLinksOptions): RedisLinks {
       waiting: new Map(),
       generation: 0,
       puts: 0,
-      isVoid: false,
+      isVoid: options.voidsAtStart ?? false,
       isPutting: false,
     }),
   );
@@ -179,6 +183,7 @@ export function openRedisLinks(options: RedisLinksOptions): RedisLinks {
   }
 
   const stopListening = connection.onReady(onReady);
+  if (options.voidsAtStart) for (const [partition, state] of states.entries()) void putWaiting(partition, state);
   const subscriber = openRedisSubscriber({
     ...options,
     channel: keys.linksChannel,

@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Clock } from '../../ports/clock.ts';
+import { LogUnavailable } from '../../ports/event-log.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Random } from '../../ports/random.ts';
 import { StoreDamaged } from '../../ports/state-store.ts';
@@ -107,9 +108,9 @@ function send(response: ServerResponse, status: number, contentType: string, val
 
 function refusalOf(error: unknown): InternalRefusal {
   if (error instanceof InternalRefusal) return error;
-  const isOutage =
-    error instanceof StatisticsUnavailable || error instanceof StatisticsRebuilding || error instanceof StoreDamaged;
-  if (isOutage) return new InternalRefusal(503, error.message, { 'Retry-After': '2' });
+  const outages = [StatisticsUnavailable, StatisticsRebuilding, StoreDamaged, LogUnavailable];
+  if (error instanceof Error && outages.some((outage) => error instanceof outage))
+    return new InternalRefusal(503, error.message, { 'Retry-After': '2' });
   return new InternalRefusal(500, 'The request could not be answered because of a defect.');
 }
 

@@ -141,6 +141,18 @@ describe('links in Redis', () => {
     expect(await links.find('old')).toBeNull();
   });
 
+  it('are all voided by an instance that starts, and may have missed what was put', async () => {
+    const one = openLinks();
+    await put(one, link('abc', 1), link('wxyz', 1));
+    expect(await one.find('abc')).toEqual(link('abc', 1));
+    const restarted = openLinks({ voidsAtStart: true });
+    for (const code of ['abc', 'wxyz']) {
+      await eventually(async () => (await one.find(code)) === null, `${code} is not found any more`);
+    }
+    await put(restarted, link('abc', 1));
+    expect(await one.find('abc')).toEqual(link('abc', 1));
+  });
+
   it('are voided in a Redis that was rolled back', async () => {
     const links = openLinks();
     await put(links, link('abc', 1), link('xyz', 1));
