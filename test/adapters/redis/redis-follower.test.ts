@@ -39,7 +39,10 @@ beforeAll(async () => {
   connection = openRedisConnection({ url: server.url, logger, random: systemRandom });
 });
 beforeEach(async () => {
+  // On the disk at once: what a restart brings back, which may lack the last second, is then never of a test before.
+  await server.client.config('SET', 'appendfsync', 'always');
   await server.client.flushall();
+  await server.client.config('SET', 'appendfsync', 'everysec');
 });
 afterEach(async () => {
   for (const follower of followers.splice(0)) await follower.close();
