@@ -39,10 +39,9 @@ beforeAll(async () => {
   connection = openRedisConnection({ url: server.url, logger, random: systemRandom });
 });
 beforeEach(async () => {
-  // On the disk at once: what a restart brings back, which may lack the last second, is then never of a test before.
-  await server.client.config('SET', 'appendfsync', 'always');
   await server.client.flushall();
-  await server.client.config('SET', 'appendfsync', 'everysec');
+  // A restart brings back what was saved last: never of a test before.
+  await server.client.save();
 });
 afterEach(async () => {
   for (const follower of followers.splice(0)) await follower.close();
