@@ -135,7 +135,9 @@ async function isWhole(redis, { redisKeyOf }) {
   for (let partition = 0; partition < partitions; partition++) {
     const [, , , , generation] = ((await redis.get(redisKeyOf(partition, 'position'))) ?? '').split(' ');
     if (generation === undefined) return false;
-    if ((await redis.zscore(redisKeyOf(partition, 'by-visits'), `!${generation}`)) === null) return false;
+    // Below that it is being filled.
+    const mark = await redis.zscore(redisKeyOf(partition, 'by-visits'), `!${generation}`);
+    if (mark === null || Number(mark) !== -1) return false;
   }
   return true;
 }
