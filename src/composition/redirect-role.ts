@@ -14,7 +14,6 @@ import { createOwnOrigins } from '../http/host-check.ts';
 import { createInternalDoor } from '../http/internal/internal-door.ts';
 import { linkFindsPath, parseFoundLink } from '../http/internal/link-finds.ts';
 import { internalTaskRoutes } from '../http/internal/store-reads.ts';
-import { createMetrics } from '../http/metrics.ts';
 import { createOperationsListener } from '../http/operations-listener.ts';
 import { createPlainMisses } from '../http/plain-misses.ts';
 import { createRedirectDoor } from '../http/redirect-door.ts';
@@ -27,6 +26,7 @@ import { decodeLinkRow } from '../serde/link-row.ts';
 import { encodeVisit } from '../serde/visit.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { InstanceUnavailable } from './instance-client.ts';
+import { createInstanceMetrics, readinessOfInstance } from './instance-operations.ts';
 import type { Role } from './role.ts';
 import { openSharedStatistics } from './shared-statistics.ts';
 
@@ -41,7 +41,7 @@ export async function openRedirectRole(
   isDraining: () => boolean,
 ): Promise<Role> {
   const instance = await openInstance(config, settings, logger);
-  const { clock, random, log, local, instanceId, topology, callKey, shared, redis, redisKeys, journal } = instance;
+  const { clock, random, log, local, instanceId, topology, callKey, redis, redisKeys, journal } = instance;
   const { closeFirst } = instance;
   const common = { clock, random, logger };
   const { logId, partitionOf } = log;
@@ -70,16 +70,9 @@ export async function openRedirectRole(
 
     const visits = journal.visits.journal;
     const description = createVisitDescription(salt);
-    const metrics = createMetrics({
-      visitsEndOffsets: () =>
-        Array.from({ length: partitions }, (_, partition) => ({ partition, endOffset: shared.endOffset(partition) })),
+    const metrics = createInstanceMetrics(instance, {
       progress: () => statistics.progress(),
       journalDepth: () => visits.depth(),
-      links: () => 0,
-      streams: () => 0,
-      foldCounts: instance.foldCounts,
-      journalFigures: instance.journalFigures,
-      ...(instance.journalBacklog && { journalBacklog: instance.journalBacklog }),
     });
     const redirectDoor = createRedirectDoor({
       ...{ linkTable: links, barrier: links, journal: visits, limits, description, encodeVisit, clock, logger },
@@ -100,15 +93,7 @@ export async function openRedirectRole(
       app: createOperationsListener({
         ...{ metrics, random, logger, baseUrl: config.baseUrl },
         elsewhere: 'This instance only redirects: it keeps no links, because LINK_TABLE is off.',
-        readiness: () => ({
-          ready: !isDraining(),
-          checks: {
-            server: isDraining() ? 'draining: this process is about to stop' : 'ok',
-            links: instance.refusal() ?? 'ok',
-            ...instance.checks(),
-          },
-          rebuild: null,
-        }),
+        readiness: () => readinessOfInstance(instance, isDraining()),
       }),
       endStreams: () => undefined,
       async load() {

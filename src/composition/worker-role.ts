@@ -5,10 +5,10 @@
 import type { Config, DistributedConfig } from '../config.ts';
 import { createInternalDoor } from '../http/internal/internal-door.ts';
 import { internalTaskRoutes } from '../http/internal/store-reads.ts';
-import { createMetrics } from '../http/metrics.ts';
 import { createOperationsListener } from '../http/operations-listener.ts';
 import type { Logger } from '../ports/logger.ts';
 import { openInstance } from './instance.ts';
+import { createInstanceMetrics, readinessOfInstance } from './instance-operations.ts';
 import type { Role } from './role.ts';
 
 /** Throws and waits as `openInstance` does. */
@@ -19,18 +19,10 @@ export async function openWorkerRole(
   isDraining: () => boolean,
 ): Promise<Role> {
   const instance = await openInstance(config, settings, logger);
-  const { clock, random, log, local, instanceId, topology, callKey, shared } = instance;
-  const partitions = log.partitions('visits');
-  const metrics = createMetrics({
-    visitsEndOffsets: () =>
-      Array.from({ length: partitions }, (_, partition) => ({ partition, endOffset: shared.endOffset(partition) })),
+  const { clock, random, local, instanceId, topology, callKey, shared } = instance;
+  const metrics = createInstanceMetrics(instance, {
     progress: shared.progress,
     journalDepth: () => instance.journal?.visits.journal.depth() ?? { visits: 0, bytes: 0 },
-    links: () => 0,
-    streams: () => 0,
-    foldCounts: instance.foldCounts,
-    journalFigures: instance.journalFigures,
-    ...(instance.journalBacklog && { journalBacklog: instance.journalBacklog }),
   });
   instance.onCommit((durationMs) => metrics.recordCommit(durationMs));
   return {
@@ -41,16 +33,7 @@ export async function openWorkerRole(
     app: createOperationsListener({
       ...{ metrics, random, logger, baseUrl: config.baseUrl },
       elsewhere: 'This instance counts visits and answers no requests: its ROLE is worker.',
-      readiness: () => ({
-        ready: !isDraining(),
-        checks: {
-          server: isDraining() ? 'draining: this process is about to stop' : 'ok',
-          links: instance.refusal() ?? 'ok',
-          ...instance.checks(),
-          statistics: shared.progress().halted ?? 'ok',
-        },
-        rebuild: null,
-      }),
+      readiness: () => readinessOfInstance(instance, isDraining(), { statistics: shared.progress().halted ?? 'ok' }),
     }),
     endStreams: () => undefined,
     load: async () => ({ role: 'worker' }),
