@@ -5,8 +5,8 @@
 import { LogUnavailable } from '../../ports/event-log.ts';
 import { createKafkaCluster } from './kafka-cluster.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { createPartitionSender, type PartitionSender } from './partition-sender.ts';
-import { type RecordToSend, recordBytes } from './record-batch.ts';
+import { createPartitionSender, inSends, type PartitionSender } from './partition-sender.ts';
+import type { RecordToSend } from './record-batch.ts';
 import { type TopicRole, topicName } from './topic-names.ts';
 
 export interface DeadLetter {
@@ -36,7 +36,7 @@ export interface DeadLetterSender {
 }
 
 export const deadLetterValueBytesMax = 64 * 1024;
-const sendMax = { letters: 1_000, bytes: 640 * 1024 };
+const sendMax = { records: 1_000, bytes: 640 * 1024 };
 const textLengthMax = 500;
 const giveUpMs = 15_000;
 
@@ -69,20 +69,7 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
 
   return {
     async send(letters) {
-      let records: RecordToSend[] = [];
-      let bytes = 0;
-      for (const letter of letters) {
-        const record = encode(letter);
-        const length = recordBytes(record);
-        if (records.length === sendMax.letters || (records.length > 0 && bytes + length > sendMax.bytes)) {
-          await sender.send(records);
-          records = [];
-          bytes = 0;
-        }
-        records.push(record);
-        bytes += length;
-      }
-      if (records.length > 0) await sender.send(records);
+      for (const records of inSends(letters.map(encode), sendMax)) await sender.send(records);
     },
     async close() {
       await sender.close();

@@ -4,8 +4,7 @@ import type { VisitShipper } from '../../ports/visit-shipper.ts';
 import { encodeIdentified } from './identified-record.ts';
 import { createKafkaCluster } from './kafka-cluster.ts';
 import type { KafkaOptions } from './kafka-options.ts';
-import { createPartitionSender, groupMax, type PartitionSender } from './partition-sender.ts';
-import { type RecordToSend, recordBytes } from './record-batch.ts';
+import { createPartitionSender, groupMax, inSends, type PartitionSender } from './partition-sender.ts';
 import { topicName } from './topic-names.ts';
 
 /** The forwarder has the visits on its disk and tries again: so long only keeps a short outage out of its sight. */
@@ -39,7 +38,10 @@ export function createVisitShipper(options: KafkaOptions): VisitShipper {
   return {
     async ship(partition, visits) {
       // One after the other: were a later part written and an earlier one not, its visits would pass for duplicates.
-      for (const part of parts(visits.map((visit) => encodeIdentified(visit, visit)))) {
+      for (const part of inSends(
+        visits.map((visit) => encodeIdentified(visit, visit)),
+        groupMax,
+      )) {
         await senderOf(partition).send(part);
       }
     },
@@ -48,23 +50,4 @@ export function createVisitShipper(options: KafkaOptions): VisitShipper {
       cluster.close();
     },
   };
-}
-
-/** In order, each within what may be sent together: long aliases and identities come on top of the values. */
-function parts(records: readonly RecordToSend[]): RecordToSend[][] {
-  const found: RecordToSend[][] = [];
-  let part: RecordToSend[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const more = recordBytes(record);
-    if (part.length > 0 && (part.length >= groupMax.records || bytes + more > groupMax.bytes)) {
-      found.push(part);
-      part = [];
-      bytes = 0;
-    }
-    part.push(record);
-    bytes += more;
-  }
-  if (part.length > 0) found.push(part);
-  return found;
 }

@@ -39,6 +39,25 @@ export interface PartitionSender {
 
 /** The most of one group, and of one batch. */
 export const groupMax = { records: 2_000, bytes: 900_000 };
+
+/** The records in order, in groups within `max`; one that is larger by itself stands alone. */
+export function inSends(records: readonly RecordToSend[], max: Readonly<typeof groupMax>): RecordToSend[][] {
+  const groups: RecordToSend[][] = [];
+  let group: RecordToSend[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const more = recordBytes(record);
+    if (group.length > 0 && (group.length >= max.records || bytes + more > max.bytes)) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(record);
+    bytes += more;
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+}
 /** What may wait in all; beyond it a group is refused at once. */
 const waitingBytesMax = 16 * 1024 * 1024;
 const attemptMaxMs = 5_000;
