@@ -5,10 +5,11 @@
 import { Worker } from 'node:worker_threads';
 import type { OpenVisitJournal } from '../adapters/segments/open-visit-journal.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { LogFields, Logger } from '../ports/logger.ts';
+import type { Logger } from '../ports/logger.ts';
 import type { ForwardStatus } from '../worker/forwarder.ts';
 import type { ForwarderThreadData, FromForwarderThread, ToForwarderThread } from './forwarder-messages.ts';
 import { LagMarks } from './lag-marks.ts';
+import { receivedFields } from './sending-logger.ts';
 
 export interface ForwarderClientOptions<ShipperOptions> {
   /** The journal's folder. */
@@ -137,7 +138,7 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
 
   function receive(message: FromForwarderThread): void {
     if (message.type === 'log') {
-      logger[message.level](withError(message.fields), message.message);
+      logger[message.level](receivedFields(message.fields), message.message);
       return;
     }
     absence = null;
@@ -240,9 +241,4 @@ export function startForwarderThread<ShipperOptions>(options: ForwarderClientOpt
 function startKafkaThread(workerData: unknown): Worker {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new Worker(new URL(`./forwarder-thread.${extension}`, import.meta.url), { workerData });
-}
-
-/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
-function withError(fields: LogFields): LogFields {
-  return fields['err'] === undefined ? fields : { ...fields, err: Object.assign(Object.create(null), fields['err']) };
 }

@@ -3,12 +3,13 @@
  * stops it so that everything folded is in the changelog.
  */
 import { Worker } from 'node:worker_threads';
-import type { LogFields, Logger } from '../ports/logger.ts';
-import { StatisticsUnavailable } from '../ports/statistics-read-model.ts';
-import type { LocalTasks, StoreAnswer, TaskPosition, TaskRole } from '../ports/task-stores.ts';
-import { noCounts, type TaskCounts } from '../worker/checkpoint.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { LocalTasks, TaskPosition, TaskRole } from '../ports/task-stores.ts';
+import { sumCounts, type TaskCounts } from '../worker/checkpoint.ts';
 import type { PartitionStatus } from '../worker/partition-worker.ts';
 import type { FromGroupWorkerThread, GroupWorkerThreadData, ToGroupWorkerThread } from './group-worker-messages.ts';
+import { receivedFields } from './sending-logger.ts';
+import { ThreadReads } from './thread-reads.ts';
 
 export interface GroupWorkerClient extends LocalTasks {
   /** As told last, of each partition that this instance has a worker for. */
@@ -24,25 +25,15 @@ export interface GroupWorkerClient extends LocalTasks {
   close(): Promise<void>;
 }
 
-/** Reads under way at once; more are refused so that a stuck thread cannot fill the memory. */
-const readsMax = 10_000;
-const readTimeoutMs = 10_000;
 const closeTimeoutMs = 8_000;
-
-interface PendingRead {
-  readonly resolve: (answer: StoreAnswer) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
-}
 
 export function startGroupWorkerThread(workerData: GroupWorkerThreadData, logger: Logger): GroupWorkerClient {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const thread = new Worker(new URL(`./group-worker-thread.${extension}`, import.meta.url), { workerData });
-  const pending = new Map<number, PendingRead>();
+  const reads = new ThreadReads((question) => thread.postMessage(question satisfies ToGroupWorkerThread));
   const statuses = new Map<number, PartitionStatus>();
   const listeners = new Set<() => void>();
   const commitListeners: ((durationMs: number) => void)[] = [];
-  let nextReadId = 1;
   let failure: string | null = null;
   let ended = false;
 
@@ -56,20 +47,11 @@ export function startGroupWorkerThread(workerData: GroupWorkerThreadData, logger
     for (const listener of commitListeners) listener(commitDurationMs);
   }
 
-  function settle(id: number): PendingRead | undefined {
-    const read = pending.get(id);
-    pending.delete(id);
-    clearTimeout(read?.timer);
-    return read;
-  }
-
   thread.on('message', (message: FromGroupWorkerThread) => {
     switch (message.type) {
       case 'answer':
-        settle(message.id)?.resolve(message.answer);
-        break;
       case 'failure':
-        settle(message.id)?.reject(new StatisticsUnavailable(message.message));
+        reads.settle(message);
         break;
       case 'status':
         noteCommit(statuses.get(message.status.partition), message.status);
@@ -81,7 +63,7 @@ export function startGroupWorkerThread(workerData: GroupWorkerThreadData, logger
         tell();
         break;
       case 'log':
-        logger[message.level](withError(message.fields), message.message);
+        logger[message.level](receivedFields(message.fields), message.message);
         break;
       case 'stopped':
         break;
@@ -98,9 +80,7 @@ export function startGroupWorkerThread(workerData: GroupWorkerThreadData, logger
     thread.on('exit', (code) => {
       if (!ended) failure ??= `the thread of the tasks ended with code ${code}`;
       statuses.clear();
-      for (const id of [...pending.keys()]) {
-        settle(id)?.reject(new StatisticsUnavailable('the thread of the tasks ended'));
-      }
+      reads.rejectAll('the thread of the tasks ended');
       tell();
       resolve();
     });
@@ -109,31 +89,9 @@ export function startGroupWorkerThread(workerData: GroupWorkerThreadData, logger
   return {
     roleOf: (partition) => roleOf(statuses.get(partition)),
     positions: () => [...statuses.values()].flatMap(positionOf),
-    read(request) {
-      return new Promise((resolve, reject) => {
-        if (pending.size >= readsMax) {
-          reject(new StatisticsUnavailable('too many reads are under way'));
-          return;
-        }
-        const id = nextReadId++;
-        const timer = setTimeout(() => {
-          settle(id)?.reject(new StatisticsUnavailable(`no answer within ${readTimeoutMs} ms`));
-        }, readTimeoutMs);
-        pending.set(id, { resolve, reject, timer });
-        thread.postMessage({ type: 'read', id, request } satisfies ToGroupWorkerThread);
-      });
-    },
+    read: (request) => reads.read(request),
     statuses: () => [...statuses.values()],
-    counts: () =>
-      [...statuses.values()].reduce((sum, { task }) => {
-        const counts = task?.counts ?? noCounts;
-        return {
-          folded: sum.folded + counts.folded,
-          duplicates: sum.duplicates + counts.duplicates,
-          gaps: sum.gaps + counts.gaps,
-          deadLetters: sum.deadLetters + counts.deadLetters,
-        };
-      }, noCounts),
+    counts: () => sumCounts([...statuses.values()].map(({ task }) => task?.counts)),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -162,9 +120,4 @@ function positionOf(status: PartitionStatus): readonly TaskPosition[] {
   if (role === null) return [];
   const nextOffset = task?.committedOffset ?? replica?.checkpointOffset ?? 0;
   return [{ partition, role, nextOffset, streamTimeMs: task?.streamTimeMs ?? replica?.streamTimeMs ?? 0 }];
-}
-
-/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
-function withError(fields: LogFields): LogFields {
-  return fields['err'] === undefined ? fields : { ...fields, err: Object.assign(Object.create(null), fields['err']) };
 }

@@ -2,16 +2,13 @@
 import type { KafkaOptions } from '../adapters/kafka/kafka-options.ts';
 import type { RedisAddress } from '../adapters/redis/redis-client-options.ts';
 import type { LogFields } from '../ports/logger.ts';
-import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import type { PartitionStatus } from '../worker/partition-worker.ts';
+import type { ReadQuestion, ReadReply } from './thread-reads.ts';
 
-export type ToGroupWorkerThread =
-  | { readonly type: 'read'; readonly id: number; readonly request: StoreRequest }
-  | { readonly type: 'stop' };
+export type ToGroupWorkerThread = ReadQuestion | { readonly type: 'stop' };
 
 export type FromGroupWorkerThread =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: StoreAnswer }
-  | { readonly type: 'failure'; readonly id: number; readonly message: string }
+  | ReadReply
   | { readonly type: 'status'; readonly status: PartitionStatus }
   | { readonly type: 'gone'; readonly partition: number }
   | {

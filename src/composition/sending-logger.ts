@@ -23,3 +23,8 @@ function cloneable(fields: LogFields): LogFields {
   const { name, message, stack } = fields['err'];
   return { ...fields, err: { name, message, stack } };
 }
+
+/** On the other side: an error lost its class on the way between threads; without a prototype the logger tells its name instead. */
+export function receivedFields(fields: LogFields): LogFields {
+  return fields['err'] === undefined ? fields : { ...fields, err: Object.assign(Object.create(null), fields['err']) };
+}

@@ -4,17 +4,16 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../ports/clock.ts';
-import type { LogFields, Logger } from '../ports/logger.ts';
-import { type StatisticsProgress, StatisticsUnavailable } from '../ports/statistics-read-model.ts';
-import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/task-stores.ts';
-import { noCounts, type TaskCounts } from '../worker/checkpoint.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { StatisticsProgress } from '../ports/statistics-read-model.ts';
+import type { TaskStoreReader } from '../ports/task-stores.ts';
+import { sumCounts, type TaskCounts } from '../worker/checkpoint.ts';
 import type { TaskStatus } from '../worker/task.ts';
 import { LagMarks } from './lag-marks.ts';
+import { receivedFields } from './sending-logger.ts';
 import type { FromStatisticsThread, StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
+import { ThreadReads } from './thread-reads.ts';
 
-/** Reads under way at once; more are refused so that a stuck thread cannot fill the memory. */
-const readsMax = 10_000;
-const readTimeoutMs = 10_000;
 const lagNoteIntervalMs = 50;
 
 export interface StatisticsClientOptions {
@@ -36,22 +35,15 @@ export interface StatisticsClient extends TaskStoreReader {
   close(): Promise<void>;
 }
 
-interface PendingRead {
-  readonly resolve: (answer: StoreAnswer) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
 export function startStatisticsThread(options: StatisticsClientOptions): StatisticsClient {
   const { data, endOffset, clock, logger } = options;
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const thread = new Worker(new URL(`./statistics-thread.${extension}`, import.meta.url), { workerData: data });
-  const pending = new Map<number, PendingRead>();
+  const reads = new ThreadReads((question) => thread.postMessage(question satisfies ToStatisticsThread));
   const listeners = new Set<(progress: StatisticsProgress) => void>();
   const statuses: (TaskStatus | undefined)[] = new Array(data.partitions).fill(undefined);
   const lags = statuses.map(() => new LagMarks());
   const commitListeners: ((durationMs: number) => void)[] = [];
-  let nextReadId = 1;
   let failure: string | null = null;
   /** By partition, until the task goes on. */
   const halts = new Map<number, string>();
@@ -89,21 +81,11 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
     for (const listener of [...listeners]) listener(now);
   }
 
-  function settle(id: number): PendingRead | undefined {
-    const read = pending.get(id);
-    if (read === undefined) return undefined;
-    pending.delete(id);
-    clearTimeout(read.timer);
-    return read;
-  }
-
   thread.on('message', (message: FromStatisticsThread) => {
     switch (message.type) {
       case 'answer':
-        settle(message.id)?.resolve(message.answer);
-        break;
       case 'failure':
-        settle(message.id)?.reject(new StatisticsUnavailable(message.message));
+        reads.settle(message);
         break;
       case 'progress':
         statuses[message.status.partition] = message.status;
@@ -118,7 +100,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
         tell();
         break;
       case 'log':
-        logger[message.level]({ ...message.fields, err: errorOf(message.fields) }, message.message);
+        logger[message.level](receivedFields(message.fields), message.message);
         break;
       case 'stopped':
         break;
@@ -133,8 +115,7 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
     thread.on('exit', (code) => {
       // A thread whose every task has halted ends too: what halted them is what must be told.
       if (!ended && halts.size === 0) failure ??= `the statistics thread ended with code ${code}`;
-      for (const id of [...pending.keys()])
-        settle(id)?.reject(new StatisticsUnavailable('the statistics thread ended'));
+      reads.rejectAll('the statistics thread ended');
       clearInterval(noteLags);
       tell();
       resolve();
@@ -142,35 +123,13 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
   });
 
   return {
-    read(request: StoreRequest) {
-      return new Promise((resolve, reject) => {
-        if (pending.size >= readsMax) {
-          reject(new StatisticsUnavailable('too many reads are under way'));
-          return;
-        }
-        const id = nextReadId++;
-        const timer = setTimeout(() => {
-          settle(id)?.reject(new StatisticsUnavailable(`no answer within ${readTimeoutMs} ms`));
-        }, readTimeoutMs);
-        pending.set(id, { resolve, reject, timer });
-        thread.postMessage({ type: 'read', id, request } satisfies ToStatisticsThread);
-      });
-    },
+    read: (request) => reads.read(request),
     progress,
     onProgress(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    counts: () =>
-      statuses.reduce(
-        (sum, status) => ({
-          folded: sum.folded + (status?.counts.folded ?? 0),
-          duplicates: sum.duplicates + (status?.counts.duplicates ?? 0),
-          gaps: sum.gaps + (status?.counts.gaps ?? 0),
-          deadLetters: sum.deadLetters + (status?.counts.deadLetters ?? 0),
-        }),
-        noCounts,
-      ),
+    counts: () => sumCounts(statuses.map((status) => status?.counts)),
     onCommit: (listener) => void commitListeners.push(listener),
     async close() {
       ended = true;
@@ -178,9 +137,4 @@ export function startStatisticsThread(options: StatisticsClientOptions): Statist
       await exited;
     },
   };
-}
-
-/** An error loses its class on the way between threads; without a prototype the logger tells its name instead. */
-function errorOf({ err }: LogFields): object {
-  return Object.assign(Object.create(null), err);
 }

@@ -1,15 +1,12 @@
 /** What the main thread and the statistics thread say to each other. Structured-clone values only. */
 import type { LogFields } from '../ports/logger.ts';
-import type { StoreAnswer, StoreRequest } from '../ports/task-stores.ts';
 import type { TaskStatus } from '../worker/task.ts';
+import type { ReadQuestion, ReadReply } from './thread-reads.ts';
 
-export type ToStatisticsThread =
-  | { readonly type: 'read'; readonly id: number; readonly request: StoreRequest }
-  | { readonly type: 'stop' };
+export type ToStatisticsThread = ReadQuestion | { readonly type: 'stop' };
 
 export type FromStatisticsThread =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: StoreAnswer }
-  | { readonly type: 'failure'; readonly id: number; readonly message: string }
+  | ReadReply
   | { readonly type: 'progress'; readonly status: TaskStatus; readonly commitDurationMs: number | null }
   | { readonly type: 'halted'; readonly partition: number; readonly reason: string }
   | {

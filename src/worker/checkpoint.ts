@@ -31,6 +31,18 @@ export interface TaskCounts {
 
 export const noCounts: TaskCounts = { folded: 0, duplicates: 0, gaps: 0, deadLetters: 0 };
 
+/** Over several tasks, those that have not told yet left out. */
+export function sumCounts(tasks: readonly (TaskCounts | undefined)[]): TaskCounts {
+  const sum = { ...noCounts };
+  for (const counts of tasks) {
+    sum.folded += counts?.folded ?? 0;
+    sum.duplicates += counts?.duplicates ?? 0;
+    sum.gaps += counts?.gaps ?? 0;
+    sum.deadLetters += counts?.deadLetters ?? 0;
+  }
+  return sum;
+}
+
 /** All that a fold needs to go on: where, and what it knew there. */
 export interface ResumePoint {
   readonly nextOffset: number;
