@@ -22,7 +22,9 @@ export class SimulatedDisk {
     return [...this.rows].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** What a process that was killed had under way goes with it: it was on its way to the disk that is gone. */
   lose(): void {
+    this.openedBy = null;
     this.rows = new Map();
     this.writes = [];
   }
