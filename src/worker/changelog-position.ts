@@ -11,8 +11,8 @@ export const staleKeyPrefix = '!s/';
 
 /**
  * Behind the last checkpoint a value came from a stale owner, or came a second time. `behind`: the store's is newer; it must be rewritten
- * before compaction takes its own record away. `untrusted`: it is the only one found, and so old that compaction may have taken
- * away a newer one. The next checkpoint ends both: its owner has looked.
+ * before compaction takes its own record away. `untrusted`: it is so old, and the store came to the checkpoint so late, that compaction
+ * may have taken away a newer one unseen. The next checkpoint ends both: its owner has looked.
  */
 export type StaleMark = 'behind' | 'untrusted';
 
@@ -29,6 +29,11 @@ export interface ChangelogPosition {
   /** Who wrote the kept checkpoint, and its send; -1 = there is none. What stands behind it but was sent before it is stale. */
   readonly checkpointEpoch: number;
   readonly checkpointSend: number;
+  /**
+   * The kept checkpoint was met while compaction could not yet have taken away anything before it for the sake of something behind it:
+   * so the store lacks nothing that the checkpoint speaks for.
+   */
+  readonly isWarm: boolean;
   /** Highest version of a row seen in the changelog; -1 = none. */
   readonly highestVersion: number;
   /** Records of ours that were not what had been written: each may have been the newest value of a key. */
@@ -47,6 +52,7 @@ export function decodePosition(bytes: Uint8Array): ChangelogPosition | undefined
     const isSound =
       typeof value.logId === 'string' &&
       typeof value.topology === 'string' &&
+      typeof value.isWarm === 'boolean' &&
       Array.isArray(value.barriers) &&
       [...numbers, value.highestVersion, value.damagedRecords].every(Number.isSafeInteger);
     return isSound ? value : undefined;

@@ -17,7 +17,7 @@ import {
   staleKeyPrefix,
 } from './changelog-position.ts';
 import { ChangelogSource } from './changelog-source.ts';
-import type { TaskCounts } from './checkpoint.ts';
+import type { ResumePoint, TaskCounts } from './checkpoint.ts';
 import { Fenced } from './fenced.ts';
 import { Interrupt, Interrupted } from './interrupt.ts';
 import type { Watermark } from './producer-watermarks.ts';
@@ -174,6 +174,7 @@ export class ChangelogWriter {
    */
   async run(): Promise<void> {
     try {
+      if (this.options.tenure.isFoldedAnew) await this.withdrawCheckpoint();
       while (!this.interrupt.requested) {
         const restMs = this.untilFlushMs();
         if (restMs <= 0) await this.flush();
@@ -254,14 +255,14 @@ export class ChangelogWriter {
 
   /** One flush: everything of one moment, in this order, and only then the checkpoint that speaks for it. */
   private async flush(): Promise<void> {
-    const { clock, identity } = this.options;
+    const { clock } = this.options;
     const startedAtMs = clock.monotonicMs();
     this.lastFlushAtMs = startedAtMs;
     const flushed = this.gathered;
     this.gathered = nothingGathered();
     this.isRestless = false;
     const { nextOffset, streamTimeMs, counts } = this;
-    const checkpoint = { ...identity, nextOffset, streamTimeMs, counts, watermarks: new Map(this.watermarks) };
+    const point = { nextOffset, streamTimeMs, counts, watermarks: new Map(this.watermarks) };
     this.giveRoom();
 
     if (flushed.deadLetters.length > 0) await this.sendDeadLetters(flushed.deadLetters);
@@ -269,12 +270,10 @@ export class ChangelogWriter {
     // What a stale owner wrote meanwhile, too: the checkpoint speaks for the last value of each key before it.
     let rewritten = 0;
     while (this.toRewrite.size > 0) rewritten += await this.rewrite();
-    const standsAt = this.nextChangelogOffset;
-    const value = encodeChangelogCheckpoint({ ...checkpoint, standsAt });
-    const baseOffset = await this.append([{ kind: 'checkpoint', key: identity.topology, value }]);
-    if (baseOffset === standsAt) {
+    const checkpoint = await this.appendCheckpoint(point);
+    if (checkpoint !== null) {
       this.flushedOffset = nextOffset;
-      await this.settle(value);
+      await this.settle(checkpoint);
     } else this.isRestless = true;
 
     this.options.onFlush?.({
@@ -284,6 +283,23 @@ export class ChangelogWriter {
       durationMs: clock.monotonicMs() - startedAtMs,
       checkpointOffset: nextOffset,
     });
+  }
+
+  /**
+   * An owner that folds anew says so before it writes a row: while the last checkpoint counts, its rows would be taken for ones that
+   * contain all that the checkpoint speaks for.
+   */
+  private async withdrawCheckpoint(): Promise<void> {
+    while ((await this.appendCheckpoint(this.options.tenure.resume)) === null);
+  }
+
+  /** The checkpoint's bytes if it stands where it was expected to, so that it counts; else null. */
+  private async appendCheckpoint(point: ResumePoint): Promise<Buffer | null> {
+    const { identity } = this.options;
+    const standsAt = this.nextChangelogOffset;
+    const value = encodeChangelogCheckpoint({ ...identity, ...point, standsAt });
+    const baseOffset = await this.append([{ kind: 'checkpoint', key: identity.topology, value }]);
+    return baseOffset === standsAt ? value : null;
   }
 
   private sendDeadLetters(letters: readonly DeadLetter[]): Promise<void> {
@@ -322,6 +338,7 @@ export class ChangelogWriter {
       barriers: [...this.earlierBarriers, [barrierKey, epoch]],
       checkpointEpoch: epoch,
       checkpointSend: this.send - 1,
+      isWarm: true,
       highestVersion: Math.max(highestVersion, this.nextOffset - 1),
       damagedRecords: 0,
     };

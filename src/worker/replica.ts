@@ -45,8 +45,8 @@ export interface ReplicaPolicy {
   /** Longest wait for new records. */
   readonly waitMs: number;
   /**
-   * A value of a stale owner that is younger than this is believed: compaction cannot have taken a newer one away. At most half of
-   * the topic's `min.compaction.lag.ms`, so that clocks may differ by the other half.
+   * A record younger than this cannot have made compaction take away another one yet. At most half of the topic's
+   * `min.compaction.lag.ms`, so that clocks may differ by the other half.
    */
   readonly staleTrustMs: number;
 }
@@ -251,6 +251,7 @@ class Application {
   private epoch: number;
   private checkpointEpoch: number;
   private checkpointSend: number;
+  private isWarm: boolean;
   private highestVersion: number;
   private damagedRecords: number;
 
@@ -268,6 +269,7 @@ class Application {
     this.epoch = before.epoch;
     this.checkpointEpoch = before.checkpointEpoch;
     this.checkpointSend = before.checkpointSend;
+    this.isWarm = before.isWarm;
     this.highestVersion = before.highestVersion;
     this.damagedRecords = before.damagedRecords;
   }
@@ -293,9 +295,9 @@ class Application {
   }
 
   position(): Omit<ChangelogPosition, 'nextOffset'> {
-    const { before, epoch, checkpointEpoch, checkpointSend, highestVersion, damagedRecords } = this;
+    const { before, epoch, checkpointEpoch, checkpointSend, isWarm, highestVersion, damagedRecords } = this;
     const barriers = [...this.barriers];
-    return { ...before, epoch, checkpointEpoch, checkpointSend, highestVersion, damagedRecords, barriers };
+    return { ...before, epoch, checkpointEpoch, checkpointSend, isWarm, highestVersion, damagedRecords, barriers };
   }
 
   private takeBarrier(record: ChangelogRecord, value: Buffer): void {
@@ -322,6 +324,7 @@ class Application {
     this.checkpointBytes = record.value;
     this.checkpointEpoch = record.epoch;
     this.checkpointSend = record.send;
+    this.isWarm = this.isYoung(record);
     for (const key of [...this.stale.keys(), ...this.marks.keys()]) this.marks.set(key, null);
   }
 
@@ -336,8 +339,16 @@ class Application {
     if (version > this.highestVersion) this.highestVersion = version;
     if (version > held) this.rows.set(key, { version, value });
     if (!this.isStale(record)) this.setMark(key, null);
-    else if (version > held) this.setMark(key, this.isYoung(record) ? null : 'untrusted');
+    else if (this.mayHide(record)) this.setMark(key, 'untrusted');
     else if (this.markOf(key) !== 'untrusted') this.setMark(key, version < held ? 'behind' : null);
+  }
+
+  /**
+   * May compaction have taken away, for the sake of this stale record, a newer value that the store never saw? Versions do not tell: what
+   * the store holds may itself be from before.
+   */
+  private mayHide(record: ChangelogRecord): boolean {
+    return !this.isWarm && !this.isYoung(record);
   }
 
   /** Sent before the checkpoint, but standing behind it. */
@@ -373,7 +384,7 @@ function isRow(record: ChangelogRecord): boolean {
 
 function emptyPosition(identity: Identity, nextOffset: number): ChangelogPosition {
   const { logId, topology, partition } = identity;
-  const none = { epoch: -1, barriers: [], checkpointEpoch: -1, checkpointSend: -1, highestVersion: -1 };
+  const none = { epoch: -1, barriers: [], checkpointEpoch: -1, checkpointSend: -1, isWarm: false, highestVersion: -1 };
   return { logId, topology, partition, nextOffset, ...none, damagedRecords: 0 };
 }
 

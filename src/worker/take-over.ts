@@ -35,6 +35,8 @@ export interface Tenure {
   readonly nextChangelogOffset: number;
   /** Where to fold on from; rows beyond it are skipped by their versions. */
   readonly resume: ResumePoint;
+  /** The last checkpoint speaks for more than can be trusted: `resume` is the log's beginning. */
+  readonly isFoldedAnew: boolean;
   /** Keys whose newest value must be written again. */
   readonly rewrite: readonly string[];
   readonly barrierKey: string;
@@ -93,6 +95,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Tenure> {
       epoch,
       nextChangelogOffset: position.nextOffset,
       resume,
+      isFoldedAnew: checkpoint !== null && resume.nextOffset < checkpoint.nextOffset,
       rewrite: [...replica.findings().stale.keys()],
       barrierKey,
       earlierBarriers: position.barriers.filter(([key]) => key !== barrierKey),

@@ -166,6 +166,17 @@ const rules: readonly (readonly [rule: string, twists: Twists])[] = [
     },
   ],
   [
+    'a store that came late to a checkpoint is not believed',
+    {
+      createTwist: (world) => ({
+        changelog: (port) =>
+          readAs(port, (record) =>
+            record.kind === 'checkpoint' ? { ...record, appendedAtMs: world.scheduler.nowMs } : record,
+          ),
+      }),
+    },
+  ],
+  [
     'dead letters are kept before the checkpoint that covers them',
     { createTwist: () => ({ sendDeadLetters: () => Promise.resolve() }) },
   ],

@@ -54,6 +54,7 @@ function createWriterWorld(policy: Partial<FlushPolicy> = {}) {
     epoch,
     nextChangelogOffset: epoch + 1,
     resume: resumeAtStart,
+    isFoldedAnew: false,
     rewrite: [],
     barrierKey: 'mine',
     earlierBarriers: [],
@@ -218,6 +219,18 @@ describe('the writer of the changelog', () => {
     const findings = (await world.openReplica()).findings();
     expect(findings).toMatchObject({ position: { nextOffset: 3, epoch: 0 }, checkpoint: { nextOffset: 0 } });
     expect(findings.stale.size).toBe(0);
+  });
+
+  it('says that it folds anew before it writes a row, until that counts', async () => {
+    const base = createWriterWorld();
+    const batch = base.store.batch();
+    batch.put('a', rowValue(9, 'a'));
+    await batch.write();
+    base.changelog.put([aRow('b', 4)], -1, 7);
+    const { writer, ...world } = openIn(base, { isFoldedAnew: true, rewrite: ['a'] });
+    writer.add(aCommit(3, { c: 2 }));
+    await world.timer.advance(10);
+    expect(world.words()).toEqual(['b@4 s7', 'to 0 s0', 'to 0 s1', 'c@2 s2', 'a@9 s3', 'to 3 s4']);
   });
 
   it('has dead letters kept before the checkpoint that covers them', async () => {

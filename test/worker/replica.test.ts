@@ -48,7 +48,7 @@ describe('a replica', () => {
   it('notes a key that was last written by a stale owner until the next checkpoint, also over a restart', async () => {
     const world = createChangelogWorld();
     world.changelog.put([aRow('a', 5), aRow('b', 5)], 3, 0);
-    world.changelog.put([aCheckpoint(2, 6)], 3, 1);
+    world.changelog.put([aCheckpoint(2, 6)], 3, 1, world.timer.nowMs());
     world.changelog.put([aRow('a', 4), aRow('b', 5)], 1, 9);
     await world.replicate();
     const restarted = await world.openReplica();
@@ -72,6 +72,27 @@ describe('a replica', () => {
       ['old', 'untrusted'],
       ['ageless', 'untrusted'],
     ]);
+  });
+
+  it.each([
+    ['in time', 999, 'behind'],
+    ['too late', 1_000, 'untrusted'],
+  ])('knows what an old stale value hides if it came to the checkpoint %s', async (_when, ageMs, mark) => {
+    const world = createChangelogWorld();
+    world.changelog.put([aRow('a', 7), aRow('b', 4)], 3, 0, 0);
+    world.changelog.put([aCheckpoint(2, 8)], 3, 1, world.timer.nowMs() - ageMs);
+    await world.replicate();
+    world.changelog.put([aRow('a', 4), aRow('b', 4)], 1, 9, 0);
+    const expected = [['a', mark], ...(mark === 'untrusted' ? [['b', mark]] : [])];
+    expect([...(await world.replicate()).findings().stale]).toEqual(expected);
+  });
+
+  it('does not forget that a value may be hidden when a young one of another stale owner comes', async () => {
+    const world = createChangelogWorld();
+    world.changelog.put([aCheckpoint(0, 6)], 3, 1);
+    world.changelog.put([aRow('a', 3)], 1, 8);
+    world.changelog.put([aRow('a', 4)], 1, 9, world.timer.nowMs());
+    expect([...(await world.replicate()).findings().stale]).toEqual([['a', 'untrusted']]);
   });
 
   it('asks again for a record that came changed', async () => {

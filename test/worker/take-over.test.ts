@@ -45,12 +45,13 @@ describe('a takeover', () => {
     const world = createChangelogWorld();
     world.changelog.put([aBarrier('theirs')], -1, 0);
     world.changelog.put([aRow('a', 20)], 0, 0);
-    world.changelog.put([aCheckpoint(2, 15, { p: [7, 70] })], 0, 1);
+    world.changelog.put([aCheckpoint(2, 15, { p: [7, 70] })], 0, 1, world.timer.nowMs());
     world.changelog.put([aRow('a', 3)], 0, 0);
     const tenure = await takeOverIn(world);
     expect(tenure.resume).toMatchObject({ nextOffset: 15, watermarks: new Map([['p', [7, 70]]]) });
     expect(tenure).toMatchObject({
       epoch: 4,
+      isFoldedAnew: false,
       nextChangelogOffset: 5,
       rewrite: ['a'],
       earlierBarriers: [['theirs', 0]],
@@ -98,7 +99,7 @@ describe('a takeover', () => {
     const world = createChangelogWorld();
     world.changelog.put([aCheckpoint(0, 15)], 1, 1);
     world.changelog.put([aRow('a', 3)], 0, 0, 0);
-    expect((await takeOverIn(world)).resume.nextOffset).toBe(0);
+    expect(await takeOverIn(world)).toMatchObject({ resume: { nextOffset: 0 }, isFoldedAnew: true });
     await expect(takeOverIn(world, logOf(1, 100))).rejects.toThrow(ChangelogUntrusted);
   });
 
