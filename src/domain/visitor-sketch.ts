@@ -90,6 +90,11 @@ class Sketch implements VisitorSketch {
     if (this.#ranks !== undefined) return this.#addToRanks(this.#ranks, word);
     const hashes = this.#hashes;
     const count = hashes.length;
+    if (count === 0) {
+      // Most sketches stay at one: an array made so has no room to spare.
+      this.#hashes = [word];
+      return true;
+    }
     let low = 0;
     let high = count;
     while (low < high) {

@@ -70,7 +70,10 @@ export function countInDay(row: DayRow, visit: Visit): void {
   row.visitors.add(visit.visitor);
 }
 
-/** Most rows hold a single visit: made at once, their arrays have just the size that they need. */
+/** The counts of every row with a single human visit: the row gets its own with the next one. */
+const onceEach = [1, 1, 1, 1, 1, 1, 1, 1];
+
+/** Most rows hold a single visit: made at once, their array has just the size that it needs. */
 function countFirst(row: DayRow, visit: Visit): void {
   const { names } = row;
   row.ids = [
@@ -83,7 +86,7 @@ function countFirst(row: DayRow, visit: Visit): void {
     names.idOf(at.sources, visit.source),
     names.idOf(at.campaigns, campaignOf(visit)),
   ];
-  row.counts = [1, 1, 1, 1, 1, 1, 1, 1];
+  row.counts = onceEach;
 }
 
 function countNext(row: DayRow, visit: Visit): void {
@@ -104,6 +107,7 @@ function countNext(row: DayRow, visit: Visit): void {
  * counts here are lower bounds, and `others` is the rest.)
  */
 function count(row: DayRow, position: number, name: string): void {
+  if (row.counts === onceEach) row.counts = [1, 1, 1, 1, 1, 1, 1, 1];
   const { ids, counts } = row;
   const id = row.names.idOf(position, name);
   const index = ids.indexOf(id);

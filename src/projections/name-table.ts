@@ -23,9 +23,12 @@ export class NameTable {
     const known = ids.get(name);
     if (known !== undefined) return known;
     const id = (this.names.length << dimensionBits) | position;
-    ids.set(name, id);
-    this.names.push(name);
-    this.encoded.push(Buffer.from(name, 'utf8'));
+    const bytes = Buffer.from(name, 'utf8');
+    // A string of its own: the one given may be a part of a visit's text, and would keep all of it in memory.
+    const kept = bytes.toString('utf8');
+    ids.set(kept, id);
+    this.names.push(kept);
+    this.encoded.push(bytes);
     return id;
   }
 

@@ -31,7 +31,7 @@ export interface CommitPolicy {
   /** The same while further behind than `behindRecords`: rarer, denser commits. */
   readonly behindIntervalMs: number;
   readonly behindRecords: number;
-  /** Caught up: leave the store at least this many times as long alone as its last commit took. */
+  /** Caught up: leave the store at least this many times as long alone as its last commit took, but no longer than when busy. */
   readonly idleRatio: number;
   /** Longest wait for new records: also how late a stop is noticed. */
   readonly waitMs: number;
@@ -88,7 +88,8 @@ export class RunLoop {
         else await (this.options.nextTurn ?? nextTurn)();
         continue;
       }
-      const restMs = this.policy.idleRatio * this.lastCommitDurationMs - sinceMs;
+      const { idleRatio, busyIntervalMs } = this.policy;
+      const restMs = Math.min(idleRatio * this.lastCommitDurationMs, busyIntervalMs) - sinceMs;
       if (uncommitted && this.commit === null && restMs <= 0) await this.startCommit();
       else if (this.commit !== null) await this.commit;
       else await reader.waitFor(nextOffset, uncommitted ? Math.ceil(restMs) : this.policy.waitMs);

@@ -63,8 +63,9 @@ export class DirtyRows {
       this.scratch.writeUInt32BE(Math.floor(row.version / twoTo32), 0);
       this.scratch.writeUInt32BE(row.version % twoTo32, 4);
       const end = codec.encode(row.state, this.scratch, versionBytes);
-      batch.put(row.key, this.scratch.subarray(0, end));
-      if (written !== null) written.push([row.key, Buffer.from(this.scratch.subarray(0, end))]);
+      const bytes = this.scratch.subarray(0, end);
+      batch.put(row.key, bytes);
+      if (written !== null) written.push([row.key, Buffer.from(bytes)]);
     }
     this.rows = [];
     this.codecs = [];

@@ -155,24 +155,25 @@ describe('bytes that are not a visit', () => {
     expect(() => decodeVisit(usual.code, newer)).toThrow('version 2');
   });
 
+  const garbage = fc.oneof(
+    fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array)),
+    fc.json().map((json) => Buffer.from(json)),
+    fc
+      .tuple(
+        visits,
+        fc.array(fc.tuple(fc.nat(2_000), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }),
+      )
+      .map(([visit, flips]) => {
+        const value = Buffer.from(encodeVisit(visit));
+        for (const [at, byte] of flips) value[at % value.length] = byte;
+        return value;
+      }),
+    fc
+      .tuple(fc.nat(17), fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary', maxLength: 200 })))
+      .map(([position, value]) => bytes(usualMembers().with(position, value))),
+  );
+
   it('never become a visit outside its bounds, whatever bytes change', () => {
-    const garbage = fc.oneof(
-      fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array)),
-      fc.json().map((json) => Buffer.from(json)),
-      fc
-        .tuple(
-          visits,
-          fc.array(fc.tuple(fc.nat(2_000), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }),
-        )
-        .map(([visit, flips]) => {
-          const value = Buffer.from(encodeVisit(visit));
-          for (const [at, byte] of flips) value[at % value.length] = byte;
-          return value;
-        }),
-      fc
-        .tuple(fc.nat(17), fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary', maxLength: 200 })))
-        .map(([position, value]) => bytes(usualMembers().with(position, value))),
-    );
     fc.assert(
       fc.property(garbage, (value) => {
         let visit: Visit;
@@ -185,6 +186,31 @@ describe('bytes that are not a visit', () => {
         expectWithinBounds(visit);
       }),
       { numRuns: 3_000 },
+    );
+  });
+
+  it('are read or refused alike whether they are of the usual form or not', () => {
+    const outcome = (value: Buffer): unknown => {
+      try {
+        return decodeVisit('abc', value);
+      } catch (error) {
+        return (error as Error).name;
+      }
+    };
+    const printable = fc.integer({ min: 0x20, max: 0x7e });
+    const nearlyUsual = fc
+      .tuple(fc.array(fc.tuple(fc.nat(400), fc.oneof(printable, fc.constantFrom(0x22, 0x2c, 0x30)))), fc.nat(3))
+      .map(([changes, cutBytes]) => {
+        const value = Buffer.from(encodeVisit(usual));
+        for (const [at, byte] of changes) value[at % value.length] = byte;
+        return value.subarray(0, value.length - cutBytes);
+      });
+    fc.assert(
+      fc.property(fc.oneof(nearlyUsual, garbage), (value) => {
+        // JSON does not mind the space, but then the form is not the usual one.
+        expect(outcome(value)).toEqual(outcome(Buffer.concat([Buffer.from(' '), value])));
+      }),
+      { numRuns: 5_000 },
     );
   });
 });

@@ -62,6 +62,48 @@ describe('the run loop', () => {
     expect([...(await rowsOf(store)).keys()].filter((key) => key.startsWith('t'))).toEqual(['tabc', 'txyz']);
   });
 
+  it('does not rest long after a slow commit: what came meanwhile is committed as soon as when busy', async () => {
+    let nowMs = 0;
+    const memory = createMemoryStateStore();
+    let writeMs = 0;
+    const store: StateStore = {
+      ...memory,
+      batch() {
+        const batch = memory.batch();
+        return {
+          ...batch,
+          write() {
+            nowMs += writeMs;
+            return batch.write();
+          },
+        };
+      },
+    };
+    const log = new TestLog();
+    log.append(...visitOf('abc'));
+    const task = await openTask({ topology: visitStatistics, store });
+    const committedAtMs: number[] = [];
+    const reader: LogReader = {
+      ...readerOf(log),
+      async waitFor(_nextOffset, timeoutMs) {
+        nowMs += timeoutMs;
+      },
+    };
+    writeMs = 400;
+    const loop = new RunLoop({
+      ...{ task, reader, clock: { nowMs: () => nowMs, monotonicMs: () => nowMs }, policy: { busyIntervalMs: 250 } },
+      onCommit() {
+        committedAtMs.push(nowMs);
+        if (committedAtMs.length === 3) loop.stop();
+        else log.append(...visitOf('abc'));
+        writeMs = 0;
+      },
+    });
+    await loop.run();
+    // The first took from 0 to 400; ten times as long would be 4,000. Then a quick one is followed at once.
+    expect(committedAtMs).toEqual([400, 400, 400]);
+  });
+
   it('ends with the error of a commit that failed, and the store keeps what was committed before', async () => {
     const memory = createMemoryStateStore();
     let writes = 0;

@@ -2,53 +2,65 @@
  * Records of the changelog as they stand in Kafka: one byte for the kind before the key, headers `e` (the owner's epoch), `n`
  * (the send's place in it) and `c` (a checksum over all of it).
  */
-import { isAscii } from 'node:buffer';
-import { crc32 } from 'node:zlib';
 import type { ChangelogEntry, ChangelogKind, ChangelogRecord } from '../../ports/changelog.ts';
-import { header } from './identified-record.ts';
-import type { BatchRecord, RecordToSend } from './record-batch.ts';
+import { crc32 } from '../checksum/crc.ts';
+import { type BatchRecord, type ByteRange, isText, type RecordToSend } from './record-batch.ts';
+import { decimalIn, hexOf, isAscii, isHexOf, recordChecksum } from './record-text.ts';
 
-const kindOfByte: Readonly<Record<string, ChangelogKind>> = { r: 'row', c: 'checkpoint', b: 'barrier' };
 const byteOfKind: Readonly<Record<ChangelogKind, string>> = { row: 'r', checkpoint: 'c', barrier: 'b' };
-const noBytes = Buffer.alloc(0);
-const epochPattern = /^(?:-1|0|[1-9]\d{0,15})$/;
-const sendPattern = /^(?:0|[1-9]\d{0,15})$/;
+const kinds = Object.keys(byteOfKind) as ChangelogKind[];
+const nobodysEpoch = '-1';
 
 /** CRC-32 of the Kafka key, 0, `e`, 0, `n`, 0 and the value; 8 hex digits. A value that is taken away counts as no bytes. */
-function checksum(key: string, epoch: string, send: string, value: Buffer | null): string {
-  return crc32(value ?? noBytes, crc32(`${key}\0${epoch}\0${send}\0`))
-    .toString(16)
-    .padStart(8, '0');
+function checksum(key: Buffer, origin: Buffer, value: Buffer | null): number {
+  const sum = crc32(origin, 0, origin.length, crc32(key, 0, key.length));
+  return value === null ? sum : crc32(value, 0, value.length, sum);
 }
 
-export function encodeChangelogEntry(entry: ChangelogEntry, epoch: number, send: number): RecordToSend {
-  const key = byteOfKind[entry.kind] + entry.key;
+/** What the checksum takes in between key and value: alike in all records of a send. */
+function originOf(epoch: string, send: string): Buffer {
+  return Buffer.from(`\0${epoch}\0${send}\0`, 'latin1');
+}
+
+/** The entries of one send. */
+export function encodeChangelogEntries(
+  entries: readonly ChangelogEntry[],
+  epoch: number,
+  send: number,
+): readonly RecordToSend[] {
   const e = String(epoch);
   const n = String(send);
-  return {
-    key: Buffer.from(key, 'latin1'),
+  const origin = originOf(e, n);
+  return entries.map((entry) => {
+    const key = Buffer.from(byteOfKind[entry.kind] + entry.key, 'latin1');
     // The caller may go on to use its buffer.
-    value: entry.value === null ? null : Buffer.from(entry.value),
-    headers: ['e', e, 'n', n, 'c', checksum(key, e, n, entry.value)],
-  };
+    const value = entry.value === null ? null : Buffer.from(entry.value);
+    return { key, value, headers: ['e', e, 'n', n, 'c', hexOf(checksum(key, origin, value))] };
+  });
 }
 
 /** A record that cannot be read, or whose checksum does not match, has `invalid` set. */
 export function decodeChangelogRecord(record: BatchRecord): ChangelogRecord {
-  const { offset, value } = record;
+  const { offset, bytes, keyStart, keyEnd, value } = record;
   const refused = (invalid: string): ChangelogRecord => {
     return { offset, kind: 'row', key: '', value, epoch: -1, send: 0, invalid };
   };
-  if (record.key === null || record.key.length < 2 || !isAscii(record.key)) return refused('its key is none of ours');
-  const kafkaKey = record.key.toString('latin1');
-  const kind = kindOfByte[kafkaKey.charAt(0)];
+  if (keyEnd - keyStart < 2 || !isAscii(bytes, keyStart, keyEnd)) return refused('its key is none of ours');
+  const kind = kinds.find((known) => byteOfKind[known].charCodeAt(0) === bytes[keyStart]);
   if (kind === undefined) return refused('its kind is unknown');
-  const e = header(record.headers, 'e');
-  const n = header(record.headers, 'n');
-  const c = header(record.headers, 'c');
-  if (e === undefined || n === undefined || c === undefined) return refused('it has no headers e, n, c');
-  if (!epochPattern.test(e) || !sendPattern.test(n)) return refused('its epoch or its send is malformed');
-  const found = { offset, kind, key: kafkaKey.slice(1), value, epoch: Number(e), send: Number(n) };
-  if (!Number.isSafeInteger(found.epoch) || !Number.isSafeInteger(found.send)) return refused('its epoch is malformed');
-  return c === checksum(kafkaKey, e, n, value) ? found : { ...found, invalid: 'its checksum does not match' };
+  if (!record.findHeader('e', e) || !record.findHeader('n', n) || !record.findHeader('c', c)) {
+    return refused('it has no headers e, n, c');
+  }
+  const epoch = isText(bytes, e, nobodysEpoch) ? -1 : decimalIn(bytes, e);
+  const send = decimalIn(bytes, n);
+  if (epoch === undefined || send === undefined) return refused('its epoch or its send is malformed');
+  const key = bytes.toString('latin1', keyStart + 1, keyEnd);
+  const found = { offset, kind, key, value, epoch, send };
+  if (isHexOf(recordChecksum(record, e, n, value), bytes, c)) return found;
+  return { ...found, invalid: 'its checksum does not match' };
 }
+
+/** Where the headers of the record at hand stand: used again for each, one is decoded at a time. */
+const e: ByteRange = { start: 0, end: 0 };
+const n: ByteRange = { start: 0, end: 0 };
+const c: ByteRange = { start: 0, end: 0 };

@@ -2,7 +2,6 @@
  * The records of the topic of dead letters: the letters, each under the place of its original, and what a replay has set out to do,
  * under its own id. A key of the second kind begins with a character that no topic's name has.
  */
-import { header } from './identified-record.ts';
 import type { BatchRecord, RecordToSend } from './record-batch.ts';
 import { type TopicRole, topicName } from './topic-names.ts';
 
@@ -62,24 +61,19 @@ export function decodeDeadLetterRecord(record: BatchRecord, topicPrefix: string)
     const plan = parsePlan(key.slice(planKeyPrefix.length), record.value);
     return plan === null ? null : { kind: 'plan', key, plan };
   }
-  const letter = decodeLetter(key, record.value, record.headers, topicPrefix);
+  const letter = decodeLetter(key, record.value, record, topicPrefix);
   return letter === null ? null : { kind: 'letter', key, letter };
 }
 
-function decodeLetter(
-  origin: string,
-  value: Buffer,
-  headers: readonly string[],
-  topicPrefix: string,
-): KeptDeadLetter | null {
+function decodeLetter(origin: string, value: Buffer, record: BatchRecord, topicPrefix: string): KeptDeadLetter | null {
   const [, name, partition, offset] = /^(.+):(\d{1,6}):(\d{1,16})$/.exec(origin) ?? [];
   const topic = roles.find((role) => topicName(topicPrefix, role) === name);
-  const [reason, length] = [header(headers, 'reason'), header(headers, 'length')];
+  const [reason, length] = [record.header('reason'), record.header('length')];
   if (topic === undefined || reason === undefined || length === undefined || !/^\d{1,16}$/.test(length)) return null;
-  const [producerId, sequence] = [header(headers, 'p'), header(headers, 's')];
+  const [producerId, sequence] = [record.header('p'), record.header('s')];
   return {
     ...{ origin, topic, partition: Number(partition), offset: Number(offset), reason, length: Number(length) },
-    key: header(headers, 'key') ?? null,
+    key: record.header('key') ?? null,
     producerId: producerId ?? null,
     sequence: Number(sequence ?? 0),
     // A view would keep all of its batch in memory.

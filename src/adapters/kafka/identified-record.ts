@@ -3,10 +3,10 @@
  * (a checksum over both, key and value). A link event is a CloudEvent in binary mode: its data is the value, its attributes are
  * headers. Inside it is one JSON text again, byte for byte what was appended. What does not check is marked, never repaired.
  */
-import { isAscii } from 'node:buffer';
-import { crc32 } from 'node:zlib';
 import type { LogRecord, RecordToAppend } from '../../ports/event-log.ts';
-import type { BatchRecord, RecordToSend } from './record-batch.ts';
+import { crc32 } from '../checksum/crc.ts';
+import { type BatchRecord, type ByteRange, isText, type RecordToSend } from './record-batch.ts';
+import { decimalIn, hexOf, isAscii, isHexOf, recordChecksum } from './record-text.ts';
 
 export interface Identity {
   readonly producerId: string;
@@ -15,9 +15,8 @@ export interface Identity {
 
 /** CRC-32 of key, 0, `p`, 0, `s`, 0 and the value as the application knows it, so that no header is left out; 8 hex digits. */
 function checksum(key: string, producerId: string, sequence: string, value: Buffer): string {
-  return crc32(value, crc32(`${key}\0${producerId}\0${sequence}\0`))
-    .toString(16)
-    .padStart(8, '0');
+  const identity = Buffer.from(`${key}\0${producerId}\0${sequence}\0`, 'latin1');
+  return hexOf(crc32(value, 0, value.length, crc32(identity, 0, identity.length)));
 }
 
 export function encodeIdentified(record: RecordToAppend, { producerId, sequence }: Identity): RecordToSend {
@@ -34,37 +33,44 @@ export function encodeIdentified(record: RecordToAppend, { producerId, sequence 
 
 /** A record that no producer of ours wrote, or whose bytes are not what was written, has `invalid` set. */
 export function decodeIdentified(record: BatchRecord): LogRecord {
-  const { offset } = record;
-  const value = toStructuredMode(record.value ?? noBytes, record.headers);
-  const refused = (invalid: string): LogRecord => ({ offset, key, value, producerId: '', sequence: 0, invalid });
-  let key = '';
-  if (record.key === null) return refused('it has no key');
-  if (isAscii(record.key)) {
-    key = record.key.toString('latin1');
-  } else {
-    // Keys of ours are ASCII.
-    key = record.key.toString('base64');
-    return refused('its key is not ASCII; here it is in base64');
+  const { offset, bytes, keyStart, keyEnd } = record;
+  const value = toStructuredMode(record);
+  const refused = (invalid: string, key = ''): LogRecord => {
+    return { offset, key, value: value ?? noBytes, producerId: '', sequence: 0, invalid };
+  };
+  if (keyStart < 0) return refused('it has no key');
+  // Keys of ours are ASCII.
+  if (!isAscii(bytes, keyStart, keyEnd)) {
+    return refused('its key is not ASCII; here it is in base64', bytes.toString('base64', keyStart, keyEnd));
   }
-  if (record.value === null) return refused('it has no value');
-  const p = header(record.headers, 'p');
-  const s = header(record.headers, 's');
-  const c = header(record.headers, 'c');
-  if (p === undefined || s === undefined || c === undefined) return refused('it has no identity (headers p, s, c)');
-  if (!producerIdPattern.test(p) || !sequencePattern.test(s)) return refused('its identity is malformed');
-  const sequence = Number(s);
-  if (!Number.isSafeInteger(sequence)) return refused('its identity is malformed');
-  if (c !== checksum(key, p, s, value)) return refused('its checksum does not match');
-  return { offset, key, value, producerId: p, sequence };
+  const key = bytes.toString('latin1', keyStart, keyEnd);
+  if (value === null) return refused('it has no value', key);
+  if (!record.findHeader('p', p) || !record.findHeader('s', s) || !record.findHeader('c', c)) {
+    return refused('it has no identity (headers p, s, c)', key);
+  }
+  const producerId = producerIdIn(bytes, p);
+  const sequence = decimalIn(bytes, s);
+  if (producerId === undefined || sequence === undefined) return refused('its identity is malformed', key);
+  if (!isHexOf(recordChecksum(record, p, s, value), bytes, c)) return refused('its checksum does not match', key);
+  return { offset, key, value, producerId, sequence };
 }
 
 const noBytes = Buffer.alloc(0);
 const producerIdPattern = /^[\x21-\x7e]{1,64}$/;
-const sequencePattern = /^(?:0|[1-9]\d{0,15})$/;
+/** Where the headers of the record at hand stand: used again for each, one is decoded at a time. */
+const p: ByteRange = { start: 0, end: 0 };
+const s: ByteRange = { start: 0, end: 0 };
+const c: ByteRange = { start: 0, end: 0 };
 
-export function header(headers: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
-  return undefined;
+/** A batch is of one producer: its id is nearly always that of the record before. */
+let lastProducerId = '';
+
+function producerIdIn(bytes: Buffer, range: ByteRange): string | undefined {
+  if (isText(bytes, range, lastProducerId)) return lastProducerId;
+  const id = bytes.toString('latin1', range.start, range.end);
+  if (!producerIdPattern.test(id)) return undefined;
+  lastProducerId = id;
+  return id;
 }
 
 /** The envelope as `serde/link-event` writes it: members in this order, values that need no escape. Anything else stays as it is. */
@@ -106,9 +112,10 @@ function asItIs(value: Buffer): { readonly value: Buffer; readonly attributes: r
 }
 
 /** The inverse, for what {@link toBinaryMode} made; attributes in another form are a stranger's, and fail the checksum. */
-function toStructuredMode(value: Buffer, headers: readonly string[]): Buffer {
-  if (header(headers, 'ce_specversion') === undefined) return value;
-  const attribute = (name: string): string => header(headers, `ce_${name}`) ?? '';
+function toStructuredMode(record: BatchRecord): Buffer | null {
+  const { value } = record;
+  if (value === null || !record.findHeader('ce_specversion', c)) return value;
+  const attribute = (name: string): string => record.header(`ce_${name}`) ?? '';
   const envelope = `{"specversion":"${attribute('specversion')}","id":"${attribute('id')}","source":"${attribute('source')}","type":"${attribute('type')}","time":"${attribute('time')}","subject":"${attribute('subject')}","data":`;
   const whole = Buffer.allocUnsafe(envelope.length + value.length + 1);
   whole.write(envelope, 'latin1');

@@ -9,7 +9,7 @@ import {
   changelogAppendMax,
 } from '../../ports/changelog.ts';
 import { BrokerUnreachable } from './broker-connection.ts';
-import { decodeChangelogRecord, encodeChangelogEntry } from './changelog-record.ts';
+import { decodeChangelogRecord, encodeChangelogEntries } from './changelog-record.ts';
 import { createEndOffsets } from './end-offsets.ts';
 import { createKafkaCluster } from './kafka-cluster.ts';
 import type { KafkaOptions } from './kafka-options.ts';
@@ -80,7 +80,7 @@ export async function openKafkaChangelog(options: KafkaChangelogOptions): Promis
     async append(partition, entries, epoch, send) {
       checkPartition(partition);
       checkEntries(entries);
-      return senderOf(partition).send(entries.map((entry) => encodeChangelogEntry(entry, epoch, send)));
+      return senderOf(partition).send(encodeChangelogEntries(entries, epoch, send));
     },
     async reader(partition) {
       checkPartition(partition);

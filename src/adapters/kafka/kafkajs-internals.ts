@@ -106,7 +106,6 @@ const createSocketFactory = load('kafkajs/src/network/socketFactory') as () => I
 const { createLogger } = load('kafkajs/src/loggers') as {
   readonly createLogger: (options: { readonly level: number; readonly logCreator: object }) => unknown;
 };
-const crc32cOf = load('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string; readonly retriable: boolean };
 };
@@ -170,11 +169,6 @@ export function apiVersionsExchange(): WireExchange<ApiVersionsAnswer> {
 
 export function metadataExchange(topics: readonly string[]): WireExchange<MetadataAnswer> {
   return requests.Metadata.protocol({ version: 6 })({ topics, allowAutoTopicCreation: false });
-}
-
-/** CRC-32C of record batches. */
-export function crc32c(bytes: Buffer): number {
-  return crc32cOf(bytes);
 }
 
 /** A broker's error code as its name, such as `NOT_LEADER_FOR_PARTITION`. */

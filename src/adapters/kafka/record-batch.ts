@@ -4,7 +4,7 @@
  * Source: Kafka's documentation, "Record Batch" and "Record".
  */
 import { gunzipSync } from 'node:zlib';
-import { crc32c } from './kafkajs-internals.ts';
+import { crc32c } from '../checksum/crc.ts';
 
 export interface RecordToSend {
   readonly key: Buffer;
@@ -13,13 +13,80 @@ export interface RecordToSend {
   readonly headers: readonly string[];
 }
 
-/** A record as it was read; `key` and `value` are views of the batch's bytes. */
-export interface BatchRecord {
+/** A part of a buffer, its end not included. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * A record as it was read: where its parts stand in the bytes of its batch, all of them within. Nothing is copied or made text of before it
+ * is asked for, because most of it never is.
+ */
+export class BatchRecord {
   readonly offset: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  /** Names and values in turn, as latin1; a value that is null reads as empty. */
-  readonly headers: readonly string[];
+  readonly bytes: Buffer;
+  /** -1 = null. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** -1 = null. */
+  private readonly valueStart: number;
+  private readonly valueEnd: number;
+  private readonly headersStart: number;
+  private readonly headerCount: number;
+
+  constructor(
+    offset: number,
+    bytes: Buffer,
+    key: ByteRange,
+    value: ByteRange,
+    headersStart: number,
+    headerCount: number,
+  ) {
+    this.offset = offset;
+    this.bytes = bytes;
+    this.keyStart = key.start;
+    this.keyEnd = key.end;
+    this.valueStart = value.start;
+    this.valueEnd = value.end;
+    this.headersStart = headersStart;
+    this.headerCount = headerCount;
+  }
+
+  /** A view of the batch's bytes. */
+  get key(): Buffer | null {
+    return this.keyStart < 0 ? null : this.bytes.subarray(this.keyStart, this.keyEnd);
+  }
+
+  /** A view of the batch's bytes. */
+  get value(): Buffer | null {
+    return this.valueStart < 0 ? null : this.bytes.subarray(this.valueStart, this.valueEnd);
+  }
+
+  /** The value of the first header of this name, as latin1; a value that is null reads as empty. */
+  header(name: string): string | undefined {
+    const found: ByteRange = { start: 0, end: 0 };
+    return this.findHeader(name, found) ? this.bytes.toString('latin1', found.start, found.end) : undefined;
+  }
+
+  /** Puts where the value of the first header of this name stands into `found`; false when there is none. */
+  findHeader(name: string, found: ByteRange): boolean {
+    const cursor: Cursor = { bytes: this.bytes, offset: this.headersStart };
+    for (let left = this.headerCount; left > 0; left--) {
+      readRange(cursor, found);
+      const isIt = isText(this.bytes, found, name);
+      readRange(cursor, found);
+      if (isIt) return true;
+    }
+    return false;
+  }
+}
+
+/** Whether these bytes are this text, which is latin1. */
+export function isText(bytes: Buffer, { start, end }: ByteRange, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 /** A batch that was found in a fetched record set, not opened yet. */
@@ -90,10 +157,11 @@ export function encodeRecordBatch(records: readonly RecordToSend[], nowMs: numbe
     offset = writeVarint(batch, offset, record.headers.length / 2);
     for (const text of record.headers) {
       offset = writeVarint(batch, offset, text.length);
-      offset += batch.write(text, offset, 'latin1');
+      // Headers are short: a call of `write` costs more than the loop.
+      for (let i = 0; i < text.length; i++) batch[offset++] = text.charCodeAt(i);
     }
   });
-  batch.writeUInt32BE(crc32c(batch.subarray(at.attributes)), at.crc);
+  batch.writeUInt32BE(crc32c(batch, at.attributes, batch.length), at.crc);
   return batch;
 }
 
@@ -125,7 +193,7 @@ export function appendedAtMsOf({ bytes }: RecordBatch): number {
 
 /** Whether the batch has the bytes that its writer, or the broker, made a checksum of. Costs as much as reading it. */
 export function isWhole({ bytes }: RecordBatch): boolean {
-  return bytes.readUInt32BE(at.crc) === crc32c(bytes.subarray(at.attributes)) >>> 0;
+  return bytes.readUInt32BE(at.crc) === crc32c(bytes, at.attributes, bytes.length);
 }
 
 /** The records of a batch, oldest first. Throws {@link UnreadableBatch}. */
@@ -136,6 +204,9 @@ export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): Batch
   const count = bytes.readInt32BE(at.count);
   if (count < 0 || count > lastOffset - baseOffset + 1) throw new UnreadableBatch(`a batch of ${count} records`);
   const cursor = { bytes: body, offset: 0 };
+  const key = aRange();
+  const value = aRange();
+  const text = aRange();
   const records: BatchRecord[] = [];
   for (let i = 0; i < count; i++) {
     const length = readVarint(cursor);
@@ -144,23 +215,22 @@ export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): Batch
     cursor.offset += 1;
     skipVarint(cursor);
     const offset = baseOffset + readVarint(cursor);
-    const key = readBytes(cursor);
-    const value = readBytes(cursor);
+    readRange(cursor, key);
+    readRange(cursor, value);
     const headerCount = readVarint(cursor);
-    if (headerCount < 0 || headerCount > headersMax) {
-      // Not ours, and not to be kept in memory: its offset and what stood in it stay.
-      records.push({ offset, key, value, headers: [] });
-    } else {
-      const headers: string[] = [];
-      for (let header = 0; header < headerCount; header++) {
-        headers.push(readText(cursor), readText(cursor));
-      }
-      records.push({ offset, key, value, headers });
-    }
+    const headersStart = cursor.offset;
+    // Too many are not ours, and not to be gone through again and again: its offset and what stood in it stay.
+    const isBounded = headerCount >= 0 && headerCount <= headersMax;
+    for (let left = isBounded ? 2 * headerCount : 0; left > 0; left--) readRange(cursor, text);
+    records.push(new BatchRecord(offset, body, key, value, headersStart, isBounded ? headerCount : 0));
     if (cursor.offset > end) throw new UnreadableBatch('a record longer than it says');
     cursor.offset = end;
   }
   return records;
+}
+
+function aRange(): ByteRange {
+  return { start: 0, end: 0 };
 }
 
 function inflate(body: Buffer, codec: number): Buffer {
@@ -234,22 +304,16 @@ function skipVarint(cursor: Cursor): void {
   throw new UnreadableBatch('a length that never ends');
 }
 
-function readBytes(cursor: Cursor): Buffer | null {
+/** Reads a length and passes over as many bytes. None at all, which is not the same as no bytes, starts at -1. */
+function readRange(cursor: Cursor, range: ByteRange): void {
   const length = readVarint(cursor);
-  if (length < 0) return null;
-  const end = cursor.offset + length;
-  if (end > cursor.bytes.length) throw new UnreadableBatch('a field longer than its batch');
-  const bytes = cursor.bytes.subarray(cursor.offset, end);
-  cursor.offset = end;
-  return bytes;
-}
-
-function readText(cursor: Cursor): string {
-  const length = readVarint(cursor);
-  if (length <= 0) return '';
-  const end = cursor.offset + length;
-  if (end > cursor.bytes.length) throw new UnreadableBatch('a header longer than its batch');
-  const text = cursor.bytes.toString('latin1', cursor.offset, end);
-  cursor.offset = end;
-  return text;
+  if (length < 0) {
+    range.start = -1;
+    range.end = -1;
+    return;
+  }
+  range.start = cursor.offset;
+  range.end = cursor.offset + length;
+  if (range.end > cursor.bytes.length) throw new UnreadableBatch('a field longer than its batch');
+  cursor.offset = range.end;
 }

@@ -5,7 +5,7 @@
 import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreDamaged } from '../../ports/state-store.ts';
-import { crc32c, maskCrc } from './crc32c.ts';
+import { crc32c } from '../checksum/crc.ts';
 import { uncompressSnappy } from './snappy.ts';
 
 const logBlockBytes = 32 * 1024;
@@ -306,4 +306,9 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
   const buffer = Buffer.allocUnsafe(length);
   const { bytesRead } = await handle.read(buffer, 0, length, position);
   return buffer.subarray(0, bytesRead);
+}
+
+/** LevelDB stores checksums rotated and shifted, so that a checksum of bytes that hold checksums stays strong. */
+function maskCrc(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -5,7 +5,6 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { ClassicLevel } from 'classic-level';
 import {
   type KeyRange,
@@ -16,6 +15,7 @@ import {
   type StoreEntry,
   StoreLocked,
 } from '../../ports/state-store.ts';
+import { crc32 } from '../checksum/crc.ts';
 import { createTableRoom, verifyLevelFiles, verifyTable } from './level-file-check.ts';
 
 export interface LevelStateStoreOptions {
@@ -106,7 +106,8 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     const length = stored.length - checksumBytes;
     if (length < 0) throw damaged(`the row ${key} is too short`);
     const value = stored.subarray(0, length);
-    if (stored.readUInt32LE(length) !== crc32(value, seedOf(key))) throw damaged(`the row ${key} fails its checksum`);
+    if (stored.readUInt32LE(length) !== crc32(value, 0, length, seedOf(key)))
+      throw damaged(`the row ${key} fails its checksum`);
     return value;
   }
 
@@ -118,7 +119,7 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     let length = value.length;
     if (typeof value === 'string') length = room.write(value);
     else room.set(value);
-    room.writeUInt32LE(crc32(value, seedOf(key)), length);
+    room.writeUInt32LE(crc32(room, 0, length, seedOf(key)), length);
     // One huge value must not hold its memory for ever.
     if (bytesMax <= 1024 * 1024) scratch = room;
     return room.subarray(0, length + checksumBytes);

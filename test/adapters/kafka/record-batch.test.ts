@@ -17,6 +17,12 @@ const record: fc.Arbitrary<RecordToSend> = fc.record({
 });
 const records = fc.array(record, { minLength: 1, maxLength: 100 });
 
+/** Of headers with one name the first counts. */
+function headersOf({ headers }: RecordToSend): Record<string, string> {
+  const pairs = Array.from({ length: headers.length / 2 }, (_, i) => [headers[2 * i] ?? '', headers[2 * i + 1] ?? '']);
+  return Object.fromEntries(pairs.reverse());
+}
+
 describe('a record batch', () => {
   it('gives back what was written into it, also cut off behind it', () => {
     fc.assert(
@@ -24,7 +30,15 @@ describe('a record batch', () => {
         const batch = encodeRecordBatch(written, 1_767_225_600_000);
         const found = splitBatches(Buffer.concat([batch, batch.subarray(0, Math.min(cutBytes, batch.length - 1))]));
         expect(found).toHaveLength(1);
-        expect(found.flatMap(openBatch)).toEqual(written.map((each, offset) => ({ ...each, offset })));
+        const read = found.flatMap(openBatch);
+        expect(read.map(({ offset, key, value }) => ({ offset, key, value }))).toEqual(
+          written.map(({ key, value }, offset) => ({ offset, key, value })),
+        );
+        read.forEach((record, place) => {
+          const expected = headersOf(written[place] as RecordToSend);
+          for (const [name, text] of Object.entries(expected)) expect(record.header(name)).toBe(text);
+          expect(record.header('no such header, for all are shorter')).toBeUndefined();
+        });
       }),
     );
   });
