@@ -49,7 +49,7 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
     topic: topicName(topicPrefix, 'dead-letters'),
     partition: 0,
     lane: 'dead-letters',
-    giveUpMs,
+    giveUpMs: () => giveUpMs,
     clock,
     logger,
     unavailable: (message, cause) => new LogUnavailable(message, { cause }),

@@ -49,7 +49,7 @@ export function createDeadLetterTopic(options: KafkaOptions): DeadLetterTopic {
   const partition = lettersPartition;
   const unavailable = (message: string, cause?: unknown): LogUnavailable => new LogUnavailable(message, { cause });
   const sender = createPartitionSender({
-    ...{ cluster, topic, partition, lane: 'dead-letters', giveUpMs, clock, logger, unavailable },
+    ...{ cluster, topic, partition, lane: 'dead-letters', giveUpMs: () => giveUpMs, clock, logger, unavailable },
   });
 
   async function asked<Answer>(question: Promise<Answer>): Promise<Answer> {

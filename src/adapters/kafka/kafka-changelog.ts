@@ -60,7 +60,7 @@ export async function openKafkaChangelog(options: KafkaChangelogOptions): Promis
       topic,
       partition,
       lane: 'changelog',
-      giveUpMs: appendGiveUpMs,
+      giveUpMs: () => appendGiveUpMs,
       clock,
       logger,
       unavailable,

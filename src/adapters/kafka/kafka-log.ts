@@ -37,6 +37,8 @@ export interface KafkaLog extends EventLog {
 }
 
 const appendGiveUpMs = 10_000;
+/** Once an append was given up, and until one succeeds: who waits would most likely wait in vain. */
+const appendGiveUpAwayMs = 1_000;
 const openMaxMs = 20_000;
 const verifyPauseMs = 1_000;
 
@@ -55,6 +57,8 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
   const cursors = new Set<PartitionCursor>();
   const nextSequences = new Map<string, number>();
   let closed = false;
+  /** No broker took an append for as long as one is waited for, and none since. */
+  let isAway = false;
   let identity: { readonly logId: string; readonly partitions: number } | null = options.remembered ?? null;
   let verified = false;
   let refused: LogRefused | null = null;
@@ -89,11 +93,17 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
       topic: name,
       partition,
       lane: topic,
-      giveUpMs: appendGiveUpMs,
+      giveUpMs: () => (isAway ? appendGiveUpAwayMs : appendGiveUpMs),
       clock,
       logger,
       unavailable,
-      onAppended: (nextOffset) => knownEnds.raise(name, partition, nextOffset),
+      onAppended(nextOffset) {
+        isAway = false;
+        knownEnds.raise(name, partition, nextOffset);
+      },
+      onGivenUp() {
+        isAway = true;
+      },
     });
     senders.set(key, sender);
     return sender;

@@ -26,7 +26,7 @@ export function createVisitShipper(options: KafkaOptions): VisitShipper {
       topic,
       partition,
       lane: 'visits',
-      giveUpMs,
+      giveUpMs: () => giveUpMs,
       clock,
       logger,
       unavailable,

@@ -18,13 +18,15 @@ export interface PartitionSenderOptions {
   readonly partition: number;
   readonly lane: Lane;
   /** A group that is not acknowledged so long after it was handed over is given up: nobody knows whether it is in the log. */
-  readonly giveUpMs: number;
+  readonly giveUpMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The error of the port that this sender serves. */
   readonly unavailable: (message: string, cause?: unknown) => Error;
   /** Called with the next offset after each acknowledged batch. */
   readonly onAppended?: (nextOffset: number) => void;
+  /** Called when a batch is given up because no broker took it. */
+  readonly onGivenUp?: () => void;
 }
 
 export interface PartitionSender {
@@ -143,6 +145,7 @@ export function createPartitionSender(options: PartitionSenderOptions): Partitio
       // Whatever it was, the leader may be another: asking costs little.
       cluster.forgetLeader(topic, partition);
       if (clock.monotonicMs() + delayMs >= giveUpAtMs) {
+        options.onGivenUp?.();
         throw unavailable(`${what} cannot be written now: ${(problem as Error).message}`, problem);
       }
       logger.debug({ err: problem, topic, partition }, 'a batch is sent again');
@@ -189,7 +192,7 @@ export function createPartitionSender(options: PartitionSenderOptions): Partitio
       }
       if (waitingBytes + bytes > waitingBytesMax) throw unavailable(`too much waits to be written to ${what}`);
       return new Promise((resolve, reject) => {
-        const giveUpAtMs = clock.monotonicMs() + options.giveUpMs;
+        const giveUpAtMs = clock.monotonicMs() + options.giveUpMs();
         waiting.push({ records, bytes, giveUpAtMs, resolve, reject });
         waitingBytes += bytes;
         running ??= run();
