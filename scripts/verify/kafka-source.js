@@ -14,7 +14,7 @@ const { Kafka, logLevel } = kafkajs;
 /** Visits first: a visit's link is then among the links. */
 const names = { visits: 'tallyhop.visits.v1', links: 'tallyhop.links.v1', changelog: 'tallyhop-g1-changelog' };
 const zero = Buffer.from([0]);
-/** Between two batches. */
+/** Between two batches of a partition that is waited for. */
 const silenceMaxMs = 30_000;
 
 /** Where Kafka is, as the settings of the program say it. @param {Record<string, string | undefined>} env */
@@ -66,19 +66,21 @@ export async function openKafkaSource(settings, topicPrefix) {
 
   function passed(partition, nextOffset) {
     return new Promise((resolve, reject) => {
-      const giveUp = () =>
-        fail(
-          new NotPossible(
-            `Kafka gave nothing for ${silenceMaxMs / 1_000} s: see that its brokers are well, and try again.`,
-          ),
-        );
-      let timer = setTimeout(giveUp, silenceMaxMs);
+      const { role } = partition;
+      const silent = `Kafka gave nothing of partition ${partition.partition} of ${role} for ${silenceMaxMs / 1_000} s`;
+      const timer = setTimeout(
+        () => fail(new NotPossible(`${silent}: see that its brokers are well, and try again.`)),
+        silenceMaxMs,
+      );
+      let before = partition.nextOffset;
       const look = () => {
-        clearTimeout(timer);
         if (failure === null && partition.nextOffset < nextOffset) {
-          timer = setTimeout(giveUp, silenceMaxMs);
+          // What comes of other partitions says nothing about this one.
+          if (partition.nextOffset > before) timer.refresh();
+          before = partition.nextOffset;
           return;
         }
+        clearTimeout(timer);
         waiting.delete(look);
         if (failure === null) resolve();
         else reject(failure);
