@@ -80,14 +80,12 @@ describe('a visit as bytes', () => {
     );
   });
 
-  it('is the text that JSON makes of it, also when other agents have come before', () => {
+  it('comes back also when the same agent was taken for something else before', () => {
     fc.assert(
       fc.property(visits, visits, (one, other) => {
         const { agent, rules } = one;
         for (const visit of [one, { ...other, agent }, { ...other, agent, rules }, one]) {
-          const text = encodeVisit(visit);
-          expect(text).toBe(JSON.stringify(JSON.parse(text)));
-          expect(decodeVisit(visit.code, Buffer.from(text))).toEqual(visit);
+          expect(decodeVisit(visit.code, Buffer.from(encodeVisit(visit)))).toEqual(visit);
         }
       }),
     );
