@@ -107,7 +107,7 @@ function countNext(row: DayRow, visit: Visit): void {
  * counts here are lower bounds, and `others` is the rest.)
  */
 function count(row: DayRow, position: number, name: string): void {
-  if (row.counts === onceEach) row.counts = [1, 1, 1, 1, 1, 1, 1, 1];
+  if (row.counts === onceEach) row.counts = [...onceEach];
   const { ids, counts } = row;
   const id = row.names.idOf(position, name);
   const index = ids.indexOf(id);

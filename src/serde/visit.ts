@@ -70,8 +70,7 @@ export function decodeVisit(code: string, value: Buffer): Visit {
 }
 
 function decodeMembers(code: string, value: Buffer): Visit {
-  const full = needsFullCheck(value);
-  let members = parseMembers(value.toString(full ? 'utf8' : 'latin1'));
+  let members = parseMembers(value.toString('utf8'));
   if (members[0] !== visitVersion) members = upcast(members);
   if (members.length !== memberCount) throw new MalformedVisit(`${members.length} members instead of ${memberCount}`);
   return {
@@ -79,30 +78,21 @@ function decodeMembers(code: string, value: Buffer): Visit {
     at: integer(members, 1, 0, visitBounds.atMax),
     linkVersion: integer(members, 2, 1, Number.MAX_SAFE_INTEGER),
     class: visitClass(members[3]),
-    rules: text(members, 4, visitBounds.rulesLengthMax, full),
-    agent: text(members, 5, visitBounds.agentLengthMax, full),
-    browser: text(members, 6, visitBounds.nameLengthMax, full),
-    os: text(members, 7, visitBounds.nameLengthMax, full),
-    device: text(members, 8, visitBounds.nameLengthMax, full),
-    crawler: text(members, 9, visitBounds.nameLengthMax, full),
+    rules: text(members, 4, visitBounds.rulesLengthMax),
+    agent: text(members, 5, visitBounds.agentLengthMax),
+    browser: text(members, 6, visitBounds.nameLengthMax),
+    os: text(members, 7, visitBounds.nameLengthMax),
+    device: text(members, 8, visitBounds.nameLengthMax),
+    crawler: text(members, 9, visitBounds.nameLengthMax),
     language: matching(members, 10, languagePattern),
-    referrer: text(members, 11, visitBounds.referrerLengthMax, full),
+    referrer: text(members, 11, visitBounds.referrerLengthMax),
     country: matching(members, 12, countryPattern),
     visitor: integer(members, 13, 0, visitBounds.visitorMax),
     source: visitSource(members[14]),
-    utmSource: utm(members, 15, full),
-    utmMedium: utm(members, 16, full),
-    utmCampaign: utm(members, 17, full),
+    utmSource: utm(members, 15),
+    utmMedium: utm(members, 16),
+    utmCampaign: utm(members, 17),
   };
-}
-
-/** A backslash or a byte outside printable ASCII: only then can a string hold a control or need UTF-8. */
-function needsFullCheck(value: Buffer): boolean {
-  for (let at = 0; at < value.length; at++) {
-    const byte = value[at] as number;
-    if (byte === 0x5c || byte < 0x20 || byte > 0x7e) return true;
-  }
-  return false;
 }
 
 function parseMembers(json: string): readonly unknown[] {
@@ -139,17 +129,17 @@ function integer(members: readonly unknown[], position: number, min: number, max
   return value === 0 ? 0 : value;
 }
 
-function text(members: readonly unknown[], position: number, lengthMax: number, full: boolean): string {
+function text(members: readonly unknown[], position: number, lengthMax: number): string {
   const value = members[position];
-  if (typeof value !== 'string' || value.length > lengthMax || (full && charactersNeverInVisit.test(value))) {
+  if (typeof value !== 'string' || value.length > lengthMax || charactersNeverInVisit.test(value)) {
     throw new MalformedVisit(`member ${position} is not a string of at most ${lengthMax} characters without controls`);
   }
   return value;
 }
 
-function utm(members: readonly unknown[], position: number, full: boolean): string {
+function utm(members: readonly unknown[], position: number): string {
   const max = visitBounds.utmCodePointsMax;
-  const value = text(members, position, 2 * max, full);
+  const value = text(members, position, 2 * max);
   if (value.length > max && [...value].length > max) {
     throw new MalformedVisit(`member ${position} has more than ${max} characters`);
   }

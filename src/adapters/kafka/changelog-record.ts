@@ -3,24 +3,12 @@
  * (the send's place in it) and `c` (a checksum over all of it).
  */
 import type { ChangelogEntry, ChangelogKind, ChangelogRecord } from '../../ports/changelog.ts';
-import { crc32 } from '../checksum/crc.ts';
-import { type BatchRecord, type ByteRange, isText, type RecordToSend } from './record-batch.ts';
-import { decimalIn, hexOf, isAscii, isHexOf, recordChecksum } from './record-text.ts';
+import { aRange, type BatchRecord, isText, type RecordToSend } from './record-batch.ts';
+import { decimalIn, headersSummed, isAscii, isHexOf, readChecksum, writtenChecksum } from './record-text.ts';
 
 const byteOfKind: Readonly<Record<ChangelogKind, string>> = { row: 'r', checkpoint: 'c', barrier: 'b' };
 const kinds = Object.keys(byteOfKind) as ChangelogKind[];
 const nobodysEpoch = '-1';
-
-/** CRC-32 of the Kafka key, 0, `e`, 0, `n`, 0 and the value; 8 hex digits. A value that is taken away counts as no bytes. */
-function checksum(key: Buffer, origin: Buffer, value: Buffer | null): number {
-  const sum = crc32(origin, 0, origin.length, crc32(key, 0, key.length));
-  return value === null ? sum : crc32(value, 0, value.length, sum);
-}
-
-/** What the checksum takes in between key and value: alike in all records of a send. */
-function originOf(epoch: string, send: string): Buffer {
-  return Buffer.from(`\0${epoch}\0${send}\0`, 'latin1');
-}
 
 /** The entries of one send. */
 export function encodeChangelogEntries(
@@ -30,12 +18,13 @@ export function encodeChangelogEntries(
 ): readonly RecordToSend[] {
   const e = String(epoch);
   const n = String(send);
-  const origin = originOf(e, n);
+  // Alike in all records of a send.
+  const headers = headersSummed(e, n);
   return entries.map((entry) => {
     const key = Buffer.from(byteOfKind[entry.kind] + entry.key, 'latin1');
     // The caller may go on to use its buffer.
     const value = entry.value === null ? null : Buffer.from(entry.value);
-    return { key, value, headers: ['e', e, 'n', n, 'c', hexOf(checksum(key, origin, value))] };
+    return { key, value, headers: ['e', e, 'n', n, 'c', writtenChecksum(key, headers, value)] };
   });
 }
 
@@ -56,11 +45,11 @@ export function decodeChangelogRecord(record: BatchRecord): ChangelogRecord {
   if (epoch === undefined || send === undefined) return refused('its epoch or its send is malformed');
   const key = bytes.toString('latin1', keyStart + 1, keyEnd);
   const found = { offset, kind, key, value, epoch, send };
-  if (isHexOf(recordChecksum(record, e, n, value), bytes, c)) return found;
+  if (isHexOf(readChecksum(record, e, n, value), bytes, c)) return found;
   return { ...found, invalid: 'its checksum does not match' };
 }
 
 /** Where the headers of the record at hand stand: used again for each, one is decoded at a time. */
-const e: ByteRange = { start: 0, end: 0 };
-const n: ByteRange = { start: 0, end: 0 };
-const c: ByteRange = { start: 0, end: 0 };
+const e = aRange();
+const n = aRange();
+const c = aRange();

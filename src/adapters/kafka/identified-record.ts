@@ -4,27 +4,22 @@
  * headers. Inside it is one JSON text again, byte for byte what was appended. What does not check is marked, never repaired.
  */
 import type { LogRecord, RecordToAppend } from '../../ports/event-log.ts';
-import { crc32 } from '../checksum/crc.ts';
-import { type BatchRecord, type ByteRange, isText, type RecordToSend } from './record-batch.ts';
-import { decimalIn, hexOf, isAscii, isHexOf, recordChecksum } from './record-text.ts';
+import { aRange, type BatchRecord, type ByteRange, isText, type RecordToSend } from './record-batch.ts';
+import { decimalIn, headersSummed, isAscii, isHexOf, readChecksum, writtenChecksum } from './record-text.ts';
 
 export interface Identity {
   readonly producerId: string;
   readonly sequence: number;
 }
 
-/** CRC-32 of key, 0, `p`, 0, `s`, 0 and the value as the application knows it, so that no header is left out; 8 hex digits. */
-function checksum(key: string, producerId: string, sequence: string, value: Buffer): string {
-  const identity = Buffer.from(`${key}\0${producerId}\0${sequence}\0`, 'latin1');
-  return hexOf(crc32(value, 0, value.length, crc32(identity, 0, identity.length)));
-}
-
 export function encodeIdentified(record: RecordToAppend, { producerId, sequence }: Identity): RecordToSend {
   const s = String(sequence);
-  const c = checksum(record.key, producerId, s, record.value);
+  const key = Buffer.from(record.key, 'latin1');
+  // Of the value as the application knows it, so that no header is left out.
+  const c = writtenChecksum(key, headersSummed(producerId, s), record.value);
   const { value, attributes } = toBinaryMode(record.value);
   return {
-    key: Buffer.from(record.key, 'latin1'),
+    key,
     // The caller may go on to use its buffer.
     value: Buffer.from(value),
     headers: ['p', producerId, 's', s, 'c', c, ...attributes],
@@ -51,16 +46,16 @@ export function decodeIdentified(record: BatchRecord): LogRecord {
   const producerId = producerIdIn(bytes, p);
   const sequence = decimalIn(bytes, s);
   if (producerId === undefined || sequence === undefined) return refused('its identity is malformed', key);
-  if (!isHexOf(recordChecksum(record, p, s, value), bytes, c)) return refused('its checksum does not match', key);
+  if (!isHexOf(readChecksum(record, p, s, value), bytes, c)) return refused('its checksum does not match', key);
   return { offset, key, value, producerId, sequence };
 }
 
 const noBytes = Buffer.alloc(0);
 const producerIdPattern = /^[\x21-\x7e]{1,64}$/;
 /** Where the headers of the record at hand stand: used again for each, one is decoded at a time. */
-const p: ByteRange = { start: 0, end: 0 };
-const s: ByteRange = { start: 0, end: 0 };
-const c: ByteRange = { start: 0, end: 0 };
+const p = aRange();
+const s = aRange();
+const c = aRange();
 
 /** A batch is of one producer: its id is nearly always that of the record before. */
 let lastProducerId = '';

@@ -37,13 +37,9 @@ export function createVisitShipper(options: KafkaOptions): VisitShipper {
 
   return {
     async ship(partition, visits) {
+      const records = visits.map((visit) => encodeIdentified(visit, visit));
       // One after the other: were a later part written and an earlier one not, its visits would pass for duplicates.
-      for (const part of inSends(
-        visits.map((visit) => encodeIdentified(visit, visit)),
-        groupMax,
-      )) {
-        await senderOf(partition).send(part);
-      }
+      for (const part of inSends(records, groupMax)) await senderOf(partition).send(part);
     },
     async close() {
       await Promise.all([...senders.values()].map((sender) => sender.close()));

@@ -60,6 +60,7 @@ export function inSends(records: readonly RecordToSend[], max: Readonly<typeof g
   if (group.length > 0) groups.push(group);
   return groups;
 }
+
 /** What may wait in all; beyond it a group is refused at once. */
 const waitingBytesMax = 16 * 1024 * 1024;
 const attemptMaxMs = 5_000;

@@ -19,6 +19,10 @@ export interface ByteRange {
   end: number;
 }
 
+export function aRange(): ByteRange {
+  return { start: 0, end: 0 };
+}
+
 /**
  * A record as it was read: where its parts stand in the bytes of its batch, all of them within. Nothing is copied or made text of before it
  * is asked for, because most of it never is.
@@ -65,7 +69,7 @@ export class BatchRecord {
 
   /** The value of the first header of this name, as latin1; a value that is null reads as empty. */
   header(name: string): string | undefined {
-    const found: ByteRange = { start: 0, end: 0 };
+    const found = aRange();
     return this.findHeader(name, found) ? this.bytes.toString('latin1', found.start, found.end) : undefined;
   }
 
@@ -227,10 +231,6 @@ export function openBatch({ baseOffset, lastOffset, bytes }: RecordBatch): Batch
     cursor.offset = end;
   }
   return records;
-}
-
-function aRange(): ByteRange {
-  return { start: 0, end: 0 };
 }
 
 function inflate(body: Buffer, codec: number): Buffer {

@@ -49,8 +49,19 @@ export function isHexOf(value: number, bytes: Buffer, { start, end }: ByteRange)
   return true;
 }
 
-/** CRC-32 of the record's key, 0, the first part, 0, the second, 0 and the value. */
-export function recordChecksum(record: BatchRecord, first: ByteRange, second: ByteRange, value: Buffer | null): number {
+/** What stands between key and value in the checksum of a record that is written: two headers, a 0 around each. */
+export function headersSummed(first: string, second: string): Buffer {
+  return Buffer.from(`\0${first}\0${second}\0`, 'latin1');
+}
+
+/** CRC-32 of a record that is written, as text: of key, {@link headersSummed} and value. A value that is taken away counts as no bytes. */
+export function writtenChecksum(key: Buffer, headers: Buffer, value: Buffer | null): string {
+  const sum = crc32(headers, 0, headers.length, crc32(key, 0, key.length));
+  return hexOf(value === null ? sum : crc32(value, 0, value.length, sum));
+}
+
+/** The same of a record that was read, whose two headers stand at `first` and `second`. */
+export function readChecksum(record: BatchRecord, first: ByteRange, second: ByteRange, value: Buffer | null): number {
   const { bytes, keyStart, keyEnd } = record;
   let sum = crc32(zero, 0, 1, crc32(bytes, keyStart, keyEnd));
   sum = crc32(zero, 0, 1, crc32(bytes, first.start, first.end, sum));
