@@ -159,8 +159,14 @@ export function openGroupMembership(options: GroupMembershipOptions): GroupMembe
     while (!closing) {
       if (joinWanted || generation === null) {
         joinWanted = false;
-        if (!(await join(coordinator))) joinWanted = true;
-        else reached();
+        let joined = false;
+        try {
+          joined = await join(coordinator);
+        } finally {
+          // Also when it fails, while the group may still know this member as it was: what was wanted is not forgotten.
+          if (!joined) joinWanted = true;
+        }
+        if (joined) reached();
         continue;
       }
       await pause.sleep(heartbeatIntervalMs);

@@ -36,6 +36,8 @@ class TestMember {
   losses = 0;
   /** False: copies stay far behind. */
   catchesUp = true;
+  /** Called when it has begun to join. */
+  onJoin = (): void => undefined;
 
   constructor(instanceId: string) {
     this.instanceId = instanceId;
@@ -49,7 +51,10 @@ class TestMember {
       instanceId,
       url: `http://${instanceId}.test:3000`,
       partitions,
-      taskLags: () => this.lags,
+      taskLags: () => {
+        this.onJoin();
+        return this.lags;
+      },
       plan: createTaskAssignor({ standbys: 1 }),
       onAssignment: (assignment) => this.take(assignment),
       onLost: () => this.losses++,
@@ -224,6 +229,21 @@ describe('membership of the worker group', () => {
     await eventually(() => b.given.length > before, 'b takes part in the next plan');
     expect(b.losses).toBe(0);
     expect(b.generation).toBe(generation + 1);
+  });
+
+  it('does not forget that it wants to join again when the connection breaks over it', async () => {
+    const [a, b] = [new TestMember('a'), new TestMember('b')];
+    await settled(a, b);
+    const before = a.given.length;
+    let joins = 0;
+    a.onJoin = () => {
+      if (joins++ === 0) line.isolate(a.clientId);
+    };
+    a.membership.rejoin();
+    await eventually(() => joins === 1, 'a has begun to join');
+    line.heal(a.clientId);
+    await eventually(() => a.given.length > before, 'a takes part in the next plan');
+    expect(a.losses).toBe(0);
   });
 
   it('waits for a broker that restarts, and goes on with the same tasks', async () => {
