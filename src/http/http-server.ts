@@ -13,6 +13,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Random } from '../ports/random.ts';
 import type { Door } from './app-options.ts';
+import { closeLingering, lingerWhenAnsweredEarly } from './lingering-close.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
 import type { ProblemSlug } from './problem-types.ts';
 
@@ -79,6 +80,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (draining) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) ending.add(socket);
     if (door?.(request, response)) return;
+    lingerWhenAnsweredEarly(request, response);
     app(request, response);
     if (response.headersSent && response.getHeader('Connection') === 'close') ending.add(socket);
   };
@@ -184,6 +186,8 @@ function responseOn(socket: Socket): ServerResponse | undefined {
 
 /** Answers on a bare socket, where there is no request to answer, and closes it. */
 function writeProblem(socket: Socket, problem: ProblemError, baseUrl: string, requestId: string): void {
+  // It was told already; what still comes is thrown away.
+  if (socket.writableEnded) return;
   const response = responseOn(socket);
   if (response?.req.complete && !response.writableEnded) {
     // What cannot be read came behind a whole request: that one gets its own answer, and then the connection ends.
@@ -204,5 +208,6 @@ function writeProblem(socket: Socket, problem: ProblemError, baseUrl: string, re
     'X-Request-Id': requestId,
     Connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${text}`, () => socket.destroySoon());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${text}`);
+  closeLingering(socket);
 }

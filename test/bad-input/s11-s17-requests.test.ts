@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { call, openSocket, postForm, postJson, receivedBy, sendRaw, statusesIn } from '../support/http-client.ts';
 import { type RunningProgram, startProgram } from '../support/running-program.ts';
@@ -58,6 +59,51 @@ describe('a request that is refused', () => {
       socket.on('error', () => {});
       for (let sent = 0; sent < 40 && socket.writable; sent++) socket.write(chunk);
       expect(statusesIn(await received)).toEqual([413]);
+    });
+
+    it.each(['/api/links', '/'])('answers 413 at %s to a client that reads only when it has sent all', async (path) => {
+      const socket = await openSocket(program.port);
+      const received = receivedBy(socket);
+      socket.pause();
+      const type = path === '/' ? 'application/x-www-form-urlencoded' : 'application/json';
+      socket.write(
+        `POST ${path} HTTP/1.1\r\n${host()}Content-Type: ${type}\r\nContent-Length: 4000000\r\nConnection: close\r\n\r\n`,
+      );
+      for (let sent = 0; sent < 40; sent++) {
+        socket.write('['.repeat(100_000));
+        await delay(10);
+      }
+      socket.resume();
+      expect(statusesIn(await received)).toEqual([413]);
+    });
+
+    it('answers 431 to a client that reads only when it has sent all', async () => {
+      const socket = await openSocket(program.port);
+      const received = receivedBy(socket);
+      socket.pause();
+      socket.write(`GET /known HTTP/1.1\r\n${host()}`);
+      for (let sent = 0; sent < 40; sent++) {
+        socket.write(`X-${sent}: ${'x'.repeat(5_000)}\r\n`);
+        await delay(10);
+      }
+      socket.resume();
+      expect(statusesIn(await received)).toEqual([431]);
+    });
+
+    it('cuts a client off that goes on sending long after its answer', async () => {
+      const socket = await openSocket(program.port);
+      let text = '';
+      socket.setEncoding('latin1').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      socket.on('error', () => undefined);
+      socket.write(`GET /known HTTP/1.1\r\n${host()}X-Anything: ${'x'.repeat(20_000)}\r\n`);
+      const sending = setInterval(() => socket.write('x'), 50);
+      await new Promise<void>((resolve) => {
+        socket.once('close', () => resolve());
+      });
+      clearInterval(sending);
+      expect(statusesIn(text)).toEqual([431]);
     });
 
     it.each([
