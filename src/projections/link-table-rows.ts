@@ -43,9 +43,15 @@ export const historyKey = (code: string, offset: number): string => historyPrefi
 export const outcomePrefix = 'k/';
 export const outcomeBucketPrefix = (bucket: number): string => `${outcomePrefix}${String(bucket).padStart(9, '0')}/`;
 export function outcomeKey(bucket: number, commandId: string): string {
-  // Ids of our own are short ASCII; whatever else one may be, the key stays legal.
+  return outcomeBucketPrefix(bucket) + outcomeName(commandId);
+}
+
+/** Ids of our own are short ASCII; whatever else one may be, the key stays legal. */
+function outcomeName(commandId: string): string {
   const id = packId(commandId);
-  return outcomeBucketPrefix(bucket) + (/^[!-~]{1,200}$/.test(id) ? id : `#${digest(commandId)}`);
+  // A UUID that is packed is legal.
+  if (id.length < commandId.length || /^[!-~]{1,200}$/.test(id)) return id;
+  return `#${digest(commandId)}`;
 }
 
 /** Behind every key that begins with `prefix`, as keys continue with characters below `~`. */

@@ -5,6 +5,7 @@
 import { isAscii } from 'node:buffer';
 import type { LinkChanges, LinkEvent, LinkFact, LinkKind, LinkSettings } from '../domain/link.ts';
 import { isCode } from '../domain/short-code.ts';
+import { usualInstant } from './instant-text.ts';
 
 /** A type or version that this build does not know: a newer one wrote it. Park the partition until it is upgraded. */
 export class UnknownEventVersion extends Error {
@@ -42,6 +43,10 @@ export function encodeLinkEvent(event: LinkEvent): Buffer {
  * changes what the fold decides must raise the version. Throws {@link UnknownEventVersion} or {@link MalformedEvent}.
  */
 export function decodeLinkEvent(value: Buffer): LinkEvent {
+  return decodeUsualCreation(value) ?? decodeAny(value);
+}
+
+function decodeAny(value: Buffer): LinkEvent {
   const envelope = parseObject(value);
   const type = text(envelope['type'], 'type');
   if (!type.startsWith(typePrefix)) throw new MalformedEvent('"type" is not that of a link event');
@@ -60,6 +65,49 @@ export function decodeLinkEvent(value: Buffer): LinkEvent {
     expectedVersion: integer(data['expectedVersion'], 'expectedVersion', 0, Number.MAX_SAFE_INTEGER),
     ...decode(data),
   };
+}
+
+const plain = '[\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]';
+const plainText = `"(${plain}+)"`;
+/** A creation exactly as {@link encodeLinkEvent} writes it, of printable ASCII without escapes: what most of the topic is. */
+const usualCreation = new RegExp(
+  [
+    `^{"specversion":"1\\.0","id":${plainText},"source":"tallyhop","type":"tallyhop\\.link\\.created\\.v1","time":${plainText}`,
+    `"subject":${plainText},"data":{"by":${plainText},"commandId":${plainText},"expectedVersion":0,"kind":${plainText}`,
+    `"url":${plainText},"expiresAt":(null|0|[1-9]\\d{0,15}),"maxVisits":(null|[1-9]\\d{0,9})`,
+    `"tags":(\\[(?:"${plain}*"(?:,"${plain}*")*)?\\]),"note":(null|"${plain}+")}}$`,
+  ].join(','),
+);
+
+/** In a third of the time that JSON's parser and the checks of its result take; null for all others, also malformed ones. */
+function decodeUsualCreation(value: Buffer): LinkEvent | null {
+  const found = usualCreation.exec(value.toString('latin1'));
+  if (found === null) return null;
+  // As many as the groups that the expression has.
+  const members = found as readonly string[];
+  const code = members[3] as string;
+  if (!isCode(code)) return null;
+  const tagList = members[10] as string;
+  const note = members[11] as string;
+  return {
+    id: members[1] as string,
+    code,
+    at: instant(members[2], 'time'),
+    by: members[4] as string,
+    commandId: members[5] as string,
+    expectedVersion: 0,
+    type: 'LinkCreated',
+    kind: kind(members[6]),
+    url: url(members[7]),
+    expiresAt: orNull(integerIn(members[8]), 'expiresAt', milliseconds),
+    maxVisits: orNull(integerIn(members[9]), 'maxVisits', visits),
+    tags: tagList === '[]' ? [] : (JSON.parse(tagList) as string[]),
+    note: note === 'null' ? null : note.slice(1, -1),
+  };
+}
+
+function integerIn(text: string | undefined): number | null {
+  return text === 'null' ? null : Number(text);
 }
 
 const typePrefix = 'tallyhop.link.';
@@ -132,19 +180,14 @@ function integer(value: unknown, name: string, min: number, max: number): number
 
 function instant(value: unknown, name: string): number {
   const time = text(value, name);
+  const usual = usualInstant(time);
+  if (usual !== undefined) return usual;
   const ms = Date.parse(time);
-  // In this form all that can be out of range and still be parsed, days 29 to 31 and hour 24, leads to another day.
-  const isExact = usualInstant.test(time)
-    ? new Date(ms).getUTCDate() === Number(time.slice(8, 10))
-    : !Number.isNaN(ms) && new Date(ms).toISOString() === time;
-  if (!isExact) {
+  if (Number.isNaN(ms) || new Date(ms).toISOString() !== time) {
     throw new MalformedEvent(`"${name}" is not an instant in UTC with milliseconds`);
   }
   return ms;
 }
-
-/** Four times cheaper to check than by writing it out; years beyond 9999 have another form. */
-const usualInstant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 function kind(value: unknown): LinkKind {
   if (value !== 'own' && value !== 'alias' && value !== 'random')

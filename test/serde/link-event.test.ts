@@ -47,6 +47,30 @@ describe('bytes of a link event', () => {
     );
   });
 
+  it('say the same in another layout', () => {
+    fc.assert(
+      fc.property(linkEvents, (event) => {
+        const spaced = JSON.stringify(json(encodeLinkEvent(event)), null, 1);
+        expect(decodeLinkEvent(Buffer.from(spaced))).toEqual(event);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    ['a number with a leading zero', '"maxVisits":null', '"maxVisits":01'],
+    ['a line break in a text', '"by":"anonymous"', '"by":"anony\nmous"'],
+    ['a byte that is no ASCII', '"by":"anonymous"', '"by":"anony\xffmous"'],
+    ['an end after a comma', '"note":null', '"note":null,'],
+    ['a list that ends after a comma', '"tags":[]', '"tags":["a",]'],
+    ['something behind the end', '"note":null}}', '"note":null}}}'],
+    ['a text that breaks off', '"note":null', '"note":"'],
+  ])('are refused with %s', (_what, piece, instead) => {
+    const wrong = encodeLinkEvent(creation).toString().replace(piece, instead);
+    expect(wrong).toContain(instead);
+    expect(() => decodeLinkEvent(Buffer.from(wrong, 'latin1'))).toThrow(MalformedEvent);
+  });
+
   it('of the first version stay readable for ever', () => {
     const stored =
       '{"specversion":"1.0","id":"1","source":"tallyhop","type":"tallyhop.link.changed.v1","time":"2026-01-01T00:00:00.000Z",' +

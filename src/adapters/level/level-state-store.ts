@@ -37,6 +37,7 @@ const maxOpenFiles = 74;
 /** Left in the folder of a store that was found damaged while it was read, so that the next opening refuses it. */
 const damageMarker = 'DAMAGED';
 const entriesPerRead = 1000;
+const shortTextMax = 40;
 
 /**
  * Opens the store in `folder`, which is made when it is absent. Throws {@link StoreLocked} when another process holds
@@ -117,7 +118,7 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     const bytesMax = checksumBytes + (typeof value === 'string' ? 3 * value.length : value.length);
     const room = bytesMax > scratch.length ? Buffer.allocUnsafe(bytesMax) : scratch;
     let length = value.length;
-    if (typeof value === 'string') length = room.write(value);
+    if (typeof value === 'string') length = writeText(room, value);
     else room.set(value);
     room.writeUInt32LE(crc32(room, 0, length, seedOf(key)), length);
     // One huge value must not hold its memory for ever.
@@ -209,6 +210,17 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
       await db.close();
     },
   };
+}
+
+/** As UTF-8. A call of Node's costs more than the characters of a short text do. */
+function writeText(room: Buffer, text: string): number {
+  if (text.length > shortTextMax) return room.write(text);
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit > 0x7f) return room.write(text);
+    room[at] = unit;
+  }
+  return text.length;
 }
 
 /** Ties a value to its key (FNV-1a): a row that turns up under another key fails its checksum. */
