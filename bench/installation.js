@@ -12,7 +12,7 @@ import { partitionOf } from '../dist/ports/partitioner.js';
 import { encodeVisit } from '../dist/serde/visit.js';
 import { callInstance, instanceKey } from '../scripts/verify/instance-call.js';
 import { createInstanceClient } from '../scripts/verify/instance-client.js';
-import { creationOf, logger } from './links.js';
+import { creationOf, evenlyUntil, logger } from './links.js';
 import { startProgram } from './processes.js';
 import { makeTopics } from './topics.js';
 import { describedVisits } from './visits.js';
@@ -93,11 +93,11 @@ export async function createInstallation(
 }
 
 async function appendLinks(log, codes) {
-  const firstAt = systemClock.nowMs() - codes.length;
+  const atOf = evenlyUntil(systemClock.nowMs(), codes.length);
   const batches = Array.from({ length: log.partitions('links') }, () => []);
   for (const [i, code] of codes.entries()) {
     const partition = log.partitionOf(code);
-    batches[partition].push(creationOf(code, i, firstAt));
+    batches[partition].push(creationOf(code, i, atOf(i)));
     if (batches[partition].length === recordsPerSend)
       await log.append('links', partition, batches[partition].splice(0));
   }

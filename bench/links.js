@@ -8,6 +8,7 @@ import { encodeLinkEvent } from '../dist/serde/link-event.js';
 import { targetOf } from './load.js';
 
 const eventsPerFrame = 1_000;
+const spanMs = 30 * 86_400_000;
 
 /** Opens the log in a folder of data, as the embedded mode does. */
 export async function openLog(dataDir, visitFsync = 'interval') {
@@ -21,18 +22,25 @@ export async function openLog(dataDir, visitFsync = 'interval') {
 export async function writeLinks(dataDir, count) {
   const codes = Array.from({ length: count }, (_, i) => codeOf(i));
   const { log } = await openLog(dataDir);
-  const firstAt = systemClock.nowMs() - count;
+  const atOf = evenlyUntil(systemClock.nowMs(), count);
   for (let from = 0; from < count; from += eventsPerFrame) {
-    const events = codes.slice(from, from + eventsPerFrame).map((code, i) => creationOf(code, from + i, firstAt));
+    const events = codes
+      .slice(from, from + eventsPerFrame)
+      .map((code, i) => creationOf(code, from + i, atOf(from + i)));
     await log.append('links', 0, events);
   }
   await log.close();
   return codes;
 }
 
-export function creationOf(code, i, firstAt) {
+/** When each of `count` links was made: evenly over the 30 days that end at `endMs`, as the visits of the load are. */
+export function evenlyUntil(endMs, count) {
+  return (i) => endMs - Math.ceil(((count - i) * spanMs) / count);
+}
+
+export function creationOf(code, i, at) {
   const settings = { url: targetOf(i), expiresAt: null, maxVisits: null, tags: [], note: null };
-  const envelope = { id: systemRandom.id(), at: firstAt + i, by: 'anonymous', commandId: systemRandom.id() };
+  const envelope = { id: systemRandom.id(), at, by: 'anonymous', commandId: systemRandom.id() };
   const event = { ...envelope, type: 'LinkCreated', kind: 'own', code, expectedVersion: 0, ...settings };
   return { key: code, value: encodeLinkEvent(event) };
 }

@@ -10,6 +10,11 @@ export interface StateStore {
   range(range: KeyRange): Promise<StoreEntry[]>;
   /** An empty batch. Nothing is visible before `write` and all of it after. */
   batch(): StateBatch;
+  /**
+   * Deletes all keys of `gte ≤ key < lt`, without reading their values. Not in one step: when the process dies meanwhile, some are left.
+   * Reads, and writes of other keys, may go on beside it. `close` waits for it.
+   */
+  clear(range: { readonly gte: string; readonly lt: string }): Promise<void>;
   /** A consistent view for several reads; close it soon. */
   snapshot(): StateSnapshot;
   close(): Promise<void>;

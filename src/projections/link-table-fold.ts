@@ -40,7 +40,6 @@ import {
 
 const cachedLinksMax = 50_000;
 const cachedLinksBytesMax = 32 * 1024 * 1024;
-const expiredOutcomesPerCommitMax = 1000;
 const filterEntriesPerRead = 2000;
 
 /** Rows of one commit: values, or null for a row to delete. */
@@ -103,7 +102,9 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
   let filterIsComplete = links === 0;
   let pending: Rows = new Map();
   let committing: Rows | null = null;
-  let hasExpiredOutcomes = true;
+  /** Outcomes of buckets before this one are deleted, or about to be. Since the start: there may be more. */
+  let expiredBefore = 0;
+  let expiring: Promise<void> = Promise.resolve();
 
   function row(key: string): RowValue | undefined {
     const newest = pending.get(key);
@@ -200,12 +201,20 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     for (const [key, tag] of countedAfter) if (!countedBefore.has(key)) countTag(tag, 1);
   }
 
+  /**
+   * Begins to delete the outcomes that nobody looks into any more. They may be there for longer, so nothing waits for it but the next
+   * one; if it fails, the one after it begins where it began.
+   */
   async function expireOutcomes(): Promise<void> {
-    if (!hasExpiredOutcomes) return;
-    const lt = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
-    const expired = await store.range({ gte: outcomePrefix, lt, limit: expiredOutcomesPerCommitMax });
-    for (const [key] of expired) pending.set(key, null);
-    hasExpiredOutcomes = expired.length === expiredOutcomesPerCommitMax;
+    const oldest = oldestLiveBucket();
+    if (oldest <= expiredBefore) return;
+    await expiring;
+    const before = expiredBefore;
+    expiredBefore = oldest;
+    const gte = before === 0 ? outcomePrefix : outcomeBucketPrefix(before);
+    expiring = store.clear({ gte, lt: outcomeBucketPrefix(oldest) }).catch(() => {
+      expiredBefore = before;
+    });
   }
 
   return {
@@ -226,10 +235,8 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       const position = positions[partition];
       if (position === undefined) throw new RangeError(`there is no partition ${partition}`);
       const offset = position.nextOffset;
-      const bucketBefore = bucketOf(position.streamTimeMs);
       const streamTimeMs = Math.max(position.streamTimeMs, event.at);
       const bucket = bucketOf(streamTimeMs);
-      if (bucket !== bucketBefore) hasExpiredOutcomes = true;
 
       const { code } = event;
       const before = find(code);

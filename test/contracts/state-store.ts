@@ -141,6 +141,33 @@ export function describeStateStore(name: string, openStore: () => Promise<StateS
       expect(seen).toEqual(Array.from({ length: 3000 }, (_, index) => String(index).padStart(5, '0')));
     });
 
+    it('clears a range with its lower bound and without its upper one, however large, and nothing else', async () => {
+      const batch = store.batch();
+      for (let index = 0; index < 5000; index += 1)
+        batch.put(`k/${String(index).padStart(5, '0')}`, Buffer.alloc(50, 1));
+      await batch.write();
+      await put({ 'j/99999': '1', 'l/00000': '1' });
+      const clearing = store.clear({ gte: 'k/00010', lt: 'k/04990' });
+      await put({ 'l/00001': '1' });
+      await clearing;
+      const left = keysOf(await store.range({ limit: 10_000 }));
+      expect(left).toHaveLength(23);
+      expect(left.slice(0, 3)).toEqual(['j/99999', 'k/00000', 'k/00001']);
+      expect(left.slice(10, 13)).toEqual(['k/00009', 'k/04990', 'k/04991']);
+      expect(read('k/00010')).toBeUndefined();
+      await store.clear({ gte: 'x', lt: 'y' });
+      expect(keysOf(await store.range({ limit: 10_000 }))).toEqual(left);
+    });
+
+    it('has cleared all when it is closed, also when nobody waited for it', async () => {
+      const batch = store.batch();
+      for (let index = 0; index < 5000; index += 1) batch.put(`k/${index}`, Buffer.alloc(50, 1));
+      await batch.write();
+      const clearing = store.clear({ gte: 'k/', lt: 'k~' });
+      await store.close();
+      await expect(clearing).resolves.toBeUndefined();
+    });
+
     it('gives a snapshot that later writes do not change', async () => {
       await put({ a: '1', b: '1' });
       const snapshot = store.snapshot();

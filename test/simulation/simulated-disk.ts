@@ -85,6 +85,9 @@ export class SimulatedDisk {
             }),
         };
       },
+      clear: () => {
+        throw new Error('nobody clears here');
+      },
       snapshot: () => {
         throw new Error('nobody reads here');
       },

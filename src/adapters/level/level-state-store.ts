@@ -196,6 +196,14 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
         },
       };
     },
+    async clear({ gte, lt }) {
+      assertWhole();
+      try {
+        await db.clear({ gte, lt });
+      } catch (error) {
+        throw failed(error);
+      }
+    },
     snapshot(): StateSnapshot {
       const snapshot = db.snapshot();
       return {

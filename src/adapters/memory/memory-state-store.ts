@@ -58,6 +58,12 @@ export function createMemoryStateStore(): StateStore {
         },
       };
     },
+    async clear({ gte, lt }) {
+      assertOpen();
+      const keys = keysInOrder();
+      for (let at = firstAtLeast(keys, gte); at < firstAtLeast(keys, lt); at += 1) rows.delete(keys[at] as string);
+      sortedKeys = null;
+    },
     snapshot(): StateSnapshot {
       assertOpen();
       const kept = new Map(rows);
