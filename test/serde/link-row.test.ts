@@ -47,6 +47,7 @@ describe('the row of a link', () => {
         expect(decodeCreation(row)).toEqual(creation);
         expect(decodeLinkRow(ordinal, row)).toEqual(link);
         expect(decodeLinkRowCode(row)).toBe(link.code);
+        expect(row).toBe(JSON.stringify(JSON.parse(row)));
       }),
     );
   });
