@@ -33,4 +33,6 @@ export interface GroupWorkerThreadData {
   readonly standbys: number;
   readonly kafka: KafkaAddress;
   readonly redis: RedisAddress;
+  /** Whether this instance answers redirects too, which go first where processors are short. */
+  readonly yields: boolean;
 }

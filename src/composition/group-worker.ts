@@ -187,6 +187,7 @@ export class GroupWorker {
       random: options.random,
       logger: options.logger,
       producerSilenceMs,
+      loopsInThread: () => Math.max(1, this.wanted.active.length),
       openStore: () => options.openStore(folder),
       setStoreAside: async (reason) => {
         const movedTo = await options.setAside(folder).catch((error: NodeJS.ErrnoException) => {

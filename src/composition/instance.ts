@@ -120,6 +120,7 @@ export async function openInstance(config: Config, settings: DistributedConfig, 
           {
             ...{ dataDir, instanceId, url, remembered: log.remembered, secretFingerprint, standbys, kafka },
             redis: redisAddress,
+            yields: roles.web,
           },
           logger,
         )

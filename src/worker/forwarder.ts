@@ -8,6 +8,7 @@ import { LogDamaged, type LogRecord, LogUnavailable, OffsetOutOfRange } from '..
 import type { JournalReader } from '../ports/journal-reader.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VisitShipper } from '../ports/visit-shipper.ts';
+import { gatheringMs } from './pacing.ts';
 
 export interface ForwarderOptions {
   /** One for each partition; closed by the forwarder. */
@@ -48,10 +49,12 @@ export interface ForwardPolicy {
   readonly batchBytesMax: number;
   /**
    * Shortest time between the starts of two batches of a partition, unless half a batch waits: a send costs far more than a
-   * visit in it. A visit that comes after a pause of that length is not held back. Default: 2 ms for each partition, which lets
-   * an instance send 500 small batches a second.
+   * visit in it, here and at the broker. A visit that comes after a pause of that length is not held back. Default: 2 ms for each
+   * partition, which lets an instance send 500 small batches a second.
    */
   readonly batchIntervalMs: number;
+  /** What that time grows to when visits come fast. */
+  readonly busyIntervalMs: number;
   readonly retryDelayMs: { readonly first: number; readonly max: number };
   /** Longest wait for new visits: also how late a stop is noticed. */
   readonly waitMs: number;
@@ -64,11 +67,14 @@ export const defaultForwardPolicy: Omit<ForwardPolicy, 'batchIntervalMs'> = {
   readBytes: 512 * 1024,
   batchVisitsMax: 2_000,
   batchBytesMax: 700_000,
+  busyIntervalMs: 300,
   retryDelayMs: { first: 50, max: 2_000 },
   waitMs: 250,
   progressIntervalMs: 20,
   saveIntervalMs: 250,
 };
+
+const shortestRestMs = 10;
 
 export class Forwarder {
   private readonly options: ForwarderOptions;
@@ -254,11 +260,26 @@ class PartitionForwarder {
 
   /** While much waits there is no rest, and only messages and finished I/O are let in. */
   private async restBetweenBatches(): Promise<void> {
-    const { batchIntervalMs, batchVisitsMax } = this.policy;
-    const waiting = this.reader.endOffset() - this.forwardedOffset;
-    const restMs = this.batchStartedAtMs + batchIntervalMs - this.options.clock.monotonicMs();
-    if (waiting >= batchVisitsMax / 2) await nextTurn();
-    else if (restMs > 0) await this.rest(restMs);
+    const { batchIntervalMs, busyIntervalMs, batchVisitsMax } = this.policy;
+    const pace = {
+      shortestMs: batchIntervalMs,
+      longestMs: Math.max(batchIntervalMs, busyIntervalMs),
+      loops: this.options.readers.length,
+    };
+    let sinceMs = this.options.clock.monotonicMs() - this.batchStartedAtMs;
+    for (let hasRested = false; !this.stopping; hasRested = true) {
+      const waiting = this.reader.endOffset() - this.forwardedOffset;
+      if (waiting >= batchVisitsMax / 2) {
+        if (!hasRested) await nextTurn();
+        return;
+      }
+      const leftMs = gatheringMs(waiting, pace) - sinceMs;
+      if (leftMs <= 0) return;
+      // In steps: what comes meanwhile may be half a batch, or come so fast that the rest is longer.
+      const restMs = Math.min(leftMs, Math.max(batchIntervalMs, shortestRestMs));
+      await this.rest(restMs);
+      sinceMs += restMs;
+    }
   }
 
   private async shipBatch(): Promise<void> {

@@ -47,6 +47,8 @@ export interface PartitionWorkerOptions {
   readonly producerSilenceMs: number;
   readonly policy?: Partial<PartitionPolicy>;
   readonly commitPolicy?: Partial<CommitPolicy>;
+  /** Partitions that are worked on in this thread; default 1. */
+  readonly loopsInThread?: () => number;
   /** As of `RunLoopOptions`. */
   readonly nextTurn?: () => Promise<void>;
   openStore(): Promise<StateStore>;
@@ -322,12 +324,13 @@ export class PartitionWorker {
   }
 
   private async drive(task: Task, reader: LogReader, writer: ChangelogWriter): Promise<void> {
-    const { clock, commitPolicy, nextTurn } = this.options;
+    const { clock, commitPolicy, loopsInThread, nextTurn } = this.options;
     const loop = new RunLoop({
       task,
       reader,
       clock,
       ...(commitPolicy === undefined ? {} : { policy: commitPolicy }),
+      ...(loopsInThread === undefined ? {} : { loopsInThread }),
       ...(nextTurn === undefined ? {} : { nextTurn }),
       onCommit: (durationMs) => this.noteCommit(durationMs),
       room: () => writer.room(),

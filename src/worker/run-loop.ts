@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../ports/clock.ts';
 import type { LogReader } from '../ports/event-log.ts';
+import { gatheringMs } from './pacing.ts';
 import type { Task } from './task.ts';
 
 export interface RunLoopOptions {
@@ -13,6 +14,8 @@ export interface RunLoopOptions {
   readonly policy?: Partial<CommitPolicy>;
   /** Called after each commit with how long it took, ms. */
   readonly onCommit: (commitDurationMs: number) => void;
+  /** How many such loops run in this thread; default 1. */
+  readonly loopsInThread?: () => number;
   /** Asked before each read: while a commit could not be taken, the promise that is over when it can; null = go on. */
   readonly room?: () => Promise<void> | null;
   /** Resolves when messages and finished I/O were handled; a simulation decides when that is. */
@@ -26,12 +29,12 @@ export interface CommitPolicy {
   readonly dirtyRowsMax: number;
   /** The same for dead letters, whose bytes are in memory. */
   readonly deadLetterBytesMax: number;
-  /** While records keep coming: commit at least this often. */
+  /** While records keep coming, however fast: commit at least this often. */
   readonly busyIntervalMs: number;
   /** The same while further behind than `behindRecords`: rarer, denser commits. */
   readonly behindIntervalMs: number;
   readonly behindRecords: number;
-  /** Caught up: leave the store at least this many times as long alone as its last commit took, but no longer than when busy. */
+  /** Caught up: leave the store at least this many times as long alone as its last commit took (and longer when records come fast). */
   readonly idleRatio: number;
   /** Longest wait for new records: also how late a stop is noticed. */
   readonly waitMs: number;
@@ -88,8 +91,7 @@ export class RunLoop {
         else await (this.options.nextTurn ?? nextTurn)();
         continue;
       }
-      const { idleRatio, busyIntervalMs } = this.policy;
-      const restMs = Math.min(idleRatio * this.lastCommitDurationMs, busyIntervalMs) - sinceMs;
+      const restMs = this.gatherMs(task.status().nextOffset - committedOffset) - sinceMs;
       if (uncommitted && this.commit === null && restMs <= 0) await this.startCommit();
       else if (this.commit !== null) await this.commit;
       else await reader.waitFor(nextOffset, uncommitted ? Math.ceil(restMs) : this.policy.waitMs);
@@ -106,6 +108,16 @@ export class RunLoop {
   /** Ends {@link run} with `error`: for what was found out beside the loop, as by a reader of the store. */
   abort(error: unknown): void {
     this.failure ??= error;
+  }
+
+  /** How long after the start of the last commit the next one may start, now that the loop has caught up. */
+  private gatherMs(uncommitted: number): number {
+    const { idleRatio, busyIntervalMs } = this.policy;
+    return gatheringMs(uncommitted, {
+      shortestMs: idleRatio * this.lastCommitDurationMs,
+      longestMs: busyIntervalMs,
+      loops: this.options.loopsInThread?.() ?? 1,
+    });
   }
 
   private isDue(sinceMs: number): boolean {
