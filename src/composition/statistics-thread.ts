@@ -4,6 +4,7 @@ import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
 import { openSegmentReader } from '../adapters/segments/segment-reader.ts';
 import { systemClock } from '../adapters/system/system-clock.ts';
+import { yieldToOtherThreads } from '../adapters/system/thread-priority.ts';
 import type { StatisticsThreadData, ToStatisticsThread } from './statistics-messages.ts';
 import { StatisticsWorker } from './statistics-worker.ts';
 
@@ -15,6 +16,8 @@ const writeBufferBytes = 16 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker thread');
+// Visits are safe in the log; redirects go first where processors are short.
+yieldToOtherThreads();
 const { dataDir, logId, partitions, shared } = workerData as StatisticsThreadData;
 const worker = new StatisticsWorker({
   dataDir,
