@@ -13,8 +13,8 @@ export interface Pace {
   readonly loops: number;
 }
 
-/** Gathering time for each record that all loops together get in a second: 250 ms at 20,000 a second, 12 ms at 1,000. */
-const msPerRecordASecond = 0.0125;
+/** Gathering time for each record that all loops together get in a second: 500 ms at 20,000 a second, 25 ms at 1,000. */
+const msPerRecordASecond = 0.025;
 
 /**
  * How long after the step before `records` go on, if no more of them come. Of records that come at an even rate, this many milliseconds

@@ -48,7 +48,7 @@ export const defaultCommitPolicy: CommitPolicy = {
   readBytes: 512 * 1024,
   dirtyRowsMax: 60_000,
   deadLetterBytesMax: 8 * 1024 * 1024,
-  busyIntervalMs: 250,
+  busyIntervalMs: 1_000,
   behindIntervalMs: 2_000,
   behindRecords: 50_000,
   idleRatio: 10,

@@ -100,8 +100,8 @@ describe('the run loop', () => {
       },
     });
     await loop.run();
-    // The first took from 4 to 404; ten times as long would be 4,000. Then a quick one is followed almost at once.
-    expect(committedAtMs).toEqual([404, 404, 408]);
+    // The first took from 5 to 405; ten times as long would be 4,000. Then a quick one is followed almost at once.
+    expect(committedAtMs).toEqual([405, 405, 410]);
   });
 
   it('ends with the error of a commit that failed, and the store keeps what was committed before', async () => {
