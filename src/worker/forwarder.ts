@@ -67,7 +67,7 @@ export const defaultForwardPolicy: Omit<ForwardPolicy, 'batchIntervalMs'> = {
   readBytes: 512 * 1024,
   batchVisitsMax: 2_000,
   batchBytesMax: 700_000,
-  busyIntervalMs: 300,
+  busyIntervalMs: 500,
   retryDelayMs: { first: 50, max: 2_000 },
   waitMs: 250,
   progressIntervalMs: 20,
