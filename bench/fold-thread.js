@@ -3,7 +3,7 @@
  * a worker thread by fold.js.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openLevelStateStore } from '../dist/adapters/level/level-state-store.js';
+import { foldWriteBufferBytes, openLevelStateStore } from '../dist/adapters/level/level-state-store.js';
 import { setAsideFolder } from '../dist/adapters/level/set-aside-folder.js';
 import { openSegmentReader } from '../dist/adapters/segments/segment-reader.js';
 import { systemClock } from '../dist/adapters/system/system-clock.js';
@@ -16,7 +16,8 @@ const worker = new StatisticsWorker({
   logId,
   partitions,
   clock: systemClock,
-  openStore: async (folder) => countingRows(await openLevelStateStore({ folder })),
+  openStore: async (folder) =>
+    countingRows(await openLevelStateStore({ folder, writeBufferBytes: foldWriteBufferBytes })),
   setAside: (folder) => setAsideFolder(folder, systemClock),
   openReader: async (partition) => openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared }),
   send: (message) => parentPort.postMessage({ ...message, rowsWritten }),

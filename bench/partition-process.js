@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { openKafkaChangelog } from '../dist/adapters/kafka/kafka-changelog.js';
 import { openKafkaLog } from '../dist/adapters/kafka/kafka-log.js';
-import { openLevelStateStore } from '../dist/adapters/level/level-state-store.js';
+import { foldWriteBufferBytes, openLevelStateStore } from '../dist/adapters/level/level-state-store.js';
 import { systemClock } from '../dist/adapters/system/system-clock.js';
 import { systemRandom } from '../dist/adapters/system/system-random.js';
 import { systemTimer } from '../dist/adapters/system/system-timer.js';
@@ -35,7 +35,7 @@ const worker = new PartitionWorker({
   ...{ clock: systemClock, timer: systemTimer, random: systemRandom, logger },
   topology: topology === 'count' ? countTopology : visitStatistics,
   producerSilenceMs: 35 * 86_400_000,
-  openStore: () => openLevelStateStore({ folder, writeBufferBytes: 16 * 1024 * 1024 }),
+  openStore: () => openLevelStateStore({ folder, writeBufferBytes: foldWriteBufferBytes }),
   setStoreAside: async (reason) => {
     throw reason;
   },

@@ -4,7 +4,7 @@ import { createDeadLetterSender } from '../adapters/kafka/dead-letter-sender.ts'
 import { openGroupMembership } from '../adapters/kafka/group-membership.ts';
 import { openKafkaChangelog } from '../adapters/kafka/kafka-changelog.ts';
 import { openKafkaLog } from '../adapters/kafka/kafka-log.ts';
-import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
+import { foldWriteBufferBytes, openLevelStateStore } from '../adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
 import { openRedisConnection } from '../adapters/redis/redis-connection.ts';
 import { createRedisFollower } from '../adapters/redis/redis-follower.ts';
@@ -20,8 +20,6 @@ import { GroupWorker } from './group-worker.ts';
 import type { FromGroupWorkerThread, GroupWorkerThreadData, ToGroupWorkerThread } from './group-worker-messages.ts';
 import { createSendingLogger } from './sending-logger.ts';
 
-/** The fold writes many rows: with a small buffer, merging them costs LevelDB more than half as much processor time again. */
-const writeBufferBytes = 16 * 1024 * 1024;
 const linkTtlMs = 7 * 24 * 60 * 60_000;
 
 const port = parentPort;
@@ -64,7 +62,7 @@ const worker = new GroupWorker({
   },
   sendDeadLetters: (partition, letters) =>
     deadLetters.send(letters.map(({ bytes, ...letter }) => ({ topic: 'visits', partition, length: bytes, ...letter }))),
-  openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes }),
+  openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes: foldWriteBufferBytes }),
   setAside: (folder) => setAsideFolder(folder, systemClock),
 });
 port.on('message', (message: ToGroupWorkerThread) => worker.receive(message));

@@ -1,6 +1,6 @@
 /** Entry of the statistics thread: gives the worker its stores, its readers of the log, and the way to the main thread. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openLevelStateStore } from '../adapters/level/level-state-store.ts';
+import { foldWriteBufferBytes, openLevelStateStore } from '../adapters/level/level-state-store.ts';
 import { setAsideFolder } from '../adapters/level/set-aside-folder.ts';
 import { openSegmentReader } from '../adapters/segments/segment-reader.ts';
 import { systemClock } from '../adapters/system/system-clock.ts';
@@ -10,9 +10,6 @@ import { StatisticsWorker } from './statistics-worker.ts';
 
 /** Visits that come one by one are in the numbers at most this much later, those that come in streams cost far less. */
 const restMs = 4;
-
-/** The fold writes many rows: with a small buffer, merging them costs LevelDB more than half as much processor time again. */
-const writeBufferBytes = 16 * 1024 * 1024;
 
 const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker thread');
@@ -24,7 +21,7 @@ const worker = new StatisticsWorker({
   logId,
   partitions,
   clock: systemClock,
-  openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes }),
+  openStore: (folder) => openLevelStateStore({ folder, writeBufferBytes: foldWriteBufferBytes }),
   setAside: (folder) => setAsideFolder(folder, systemClock),
   openReader: async (partition) =>
     openSegmentReader({ folder: `${dataDir}/log`, topic: 'visits', partition, shared, restMs }),
