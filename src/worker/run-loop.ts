@@ -94,7 +94,10 @@ export class RunLoop {
       const restMs = this.gatherMs(task.status().nextOffset - committedOffset) - sinceMs;
       if (uncommitted && this.commit === null && restMs <= 0) await this.startCommit();
       else if (this.commit !== null) await this.commit;
-      else await reader.waitFor(nextOffset, uncommitted ? Math.ceil(restMs) : this.policy.waitMs);
+      else {
+        const { waitMs } = this.policy;
+        await reader.waitFor(nextOffset, uncommitted ? Math.min(Math.ceil(restMs), waitMs) : waitMs);
+      }
     }
     if (this.commit !== null) await this.commit;
     if (this.failure !== null) throw this.failure;
