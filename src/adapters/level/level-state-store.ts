@@ -118,7 +118,7 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     return value;
   }
 
-  /** Making a view costs a quarter of a short row's time, and most rows have one of few lengths. */
+  /** Kept, since most rows have one of few lengths and a view of its own for each would be garbage at once. */
   function headOfScratch(length: number): Buffer {
     if (length > keptHeadMax) return scratch.subarray(0, length);
     heads[length] ??= scratch.subarray(0, length);
