@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** So long a client may go on sending after its answer. */
-export const lingerMaxMs = 2_000;
+const lingerMaxMs = 2_000;
 
 /** Ends our side once all is written; takes what comes and throws it away until the client ends, or {@link lingerMaxMs} have passed. */
 export function closeLingering(socket: Socket): void {
@@ -21,7 +21,6 @@ export function closeLingering(socket: Socket): void {
 
 /** Has a connection that ends with this answer end lingering if its request is not all there when the answer is written. */
 export function lingerWhenAnsweredEarly(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete) return;
   // Node's own listener, which closes the connection, stands in this list already: before it.
   response.prependOnceListener('finish', () => {
     if (request.complete) return;

@@ -296,11 +296,11 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       }
       const batch = store.batch();
       const liveOutcomes = outcomeBucketPrefix(Math.max(0, oldestLiveBucket()));
-      committing.forEach((value, key) => {
+      for (const [key, value] of committing) {
         if (value === null) batch.delete(key);
         // Not an outcome that is out of reach already: most of them, when years of events are folded anew.
-        else if (!key.startsWith(outcomePrefix) || key >= liveOutcomes) batch.put(key, value);
-      });
+        else if (key >= liveOutcomes || !key.startsWith(outcomePrefix)) batch.put(key, value);
+      }
       // Not synced: the log is the truth, and what a power loss takes from the store is folded again.
       await batch.write();
       committing = null;

@@ -57,14 +57,9 @@ function outcomeName(commandId: string): string {
 /** Behind every key that begins with `prefix`, as keys continue with characters below `~`. */
 export const behind = (prefix: string): string => `${prefix}~`;
 
-const widthOfKeyNumbers = 14;
-/** By how many digits are missing. */
-const zeros = Array.from({ length: widthOfKeyNumbers }, (_, missing) => '0'.repeat(missing));
-
 /** 14 hexadecimal digits hold every safe integer. */
 export function fixedWidth(value: number): string {
-  const digits = value.toString(16);
-  return (zeros[widthOfKeyNumbers - digits.length] ?? '') + digits;
+  return value.toString(16).padStart(14, '0');
 }
 
 function digest(text: string): string {

@@ -3,9 +3,9 @@
  * Old versions are brought to the newest while decoding; what is not understood as a whole is refused, never guessed.
  */
 import { isAscii } from 'node:buffer';
+import { parseUtcInstant } from '../domain/instant.ts';
 import type { LinkChanges, LinkEvent, LinkFact, LinkKind, LinkSettings } from '../domain/link.ts';
 import { isCode } from '../domain/short-code.ts';
-import { usualInstant } from './instant-text.ts';
 
 /** A type or version that this build does not know: a newer one wrote it. Park the partition until it is upgraded. */
 export class UnknownEventVersion extends Error {
@@ -180,8 +180,9 @@ function integer(value: unknown, name: string, min: number, max: number): number
 
 function instant(value: unknown, name: string): number {
   const time = text(value, name);
-  const usual = usualInstant(time);
+  const usual = parseUtcInstant(time);
   if (usual !== undefined) return usual;
+  // Years before 0000 and after 9999 have another form.
   const ms = Date.parse(time);
   if (Number.isNaN(ms) || new Date(ms).toISOString() !== time) {
     throw new MalformedEvent(`"${name}" is not an instant in UTC with milliseconds`);

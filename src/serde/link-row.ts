@@ -24,27 +24,11 @@ type LinkMembers = [
 ];
 type Row = [...LinkMembers, ...([id: string, by: string, commandId: string] | [])];
 
-/**
- * The row of a link that `creation` made and nothing changed since. About 180 bytes for a usual link. Written piece by piece, as what
- * `JSON.stringify` gives in three quarters of its time: every link folded has one.
- */
+/** The row of a link that `creation` made and nothing changed since. About 180 bytes for a usual link. */
 export function encodeCreatedLinkRow(link: Link, { id, by, commandId }: CreationEnvelope): string {
-  const { code, url, version, kind, createdAt, updatedAt, expiresAt, maxVisits, tags, note, disabled, deletedAt } =
-    link;
-  const created = String(createdAt);
-  const updated = updatedAt === createdAt ? created : String(updatedAt);
-  const settings = `${expiresAt},${maxVisits},${tags.length === 0 ? '[]' : JSON.stringify(tags)},${note === null ? null : quoted(note)}`;
-  const envelope = `${quoted(packId(id))},${quoted(by)},${quoted(packId(commandId))}`;
-  return `["${code}",${quoted(url)},${version},"${kind}",${created},${updated},${settings},${disabled ? 1 : 0},${deletedAt},${envelope}]`;
-}
-
-/** As `JSON.stringify` has it. */
-function quoted(text: string): string {
-  for (let at = 0; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
-    if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c) return JSON.stringify(text);
-  }
-  return `"${text}"`;
+  const row: unknown[] = membersOf(link);
+  row.push(packId(id), by, packId(commandId));
+  return JSON.stringify(row);
 }
 
 /** About 150 bytes for a usual link. Change the table's schema version when the form changes. */

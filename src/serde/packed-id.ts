@@ -5,8 +5,11 @@ const packedLength = 23;
 const dash = 0x2d;
 const tilde = 0x7e;
 
+const dashPlaces = [8, 13, 18, 23];
 /** Where the 32 digits of a UUID stand. */
-const digitPlaces = Uint8Array.from(Array.from({ length: uuidLength }, (_, at) => at).filter((at) => !isDashPlace(at)));
+const digitPlaces = Uint8Array.from(
+  Array.from({ length: uuidLength }, (_, at) => at).filter((at) => !dashPlaces.includes(at)),
+);
 /** The value of a hexadecimal digit in lower case by its character; 16 for all others. */
 const digitValues = Uint8Array.from({ length: 128 }, (_, character) => {
   const value = '0123456789abcdef'.indexOf(String.fromCharCode(character));
@@ -23,7 +26,7 @@ export function packId(id: string): string {
 
 /** Into `packed`, three digits to two characters; false when it is no UUID in lower case. Every link folded has two. */
 function packUuid(id: string): boolean {
-  for (let at = 8; at <= 23; at += 5) if (id.charCodeAt(at) !== dash) return false;
+  for (const at of dashPlaces) if (id.charCodeAt(at) !== dash) return false;
   let end = 1;
   let seen = 0;
   for (let at = 0; at < 33; at += 3) {
@@ -40,10 +43,6 @@ function packUuid(id: string): boolean {
 
 function digitAt(id: string, index: number): number {
   return digitValues[id.charCodeAt(digitPlaces[index] as number)] ?? 16;
-}
-
-function isDashPlace(at: number): boolean {
-  return at === 8 || at === 13 || at === 18 || at === 23;
 }
 
 /** The reverse of {@link packId}. The text is trusted. */

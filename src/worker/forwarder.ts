@@ -8,7 +8,7 @@ import { LogDamaged, type LogRecord, LogUnavailable, OffsetOutOfRange } from '..
 import type { JournalReader } from '../ports/journal-reader.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { VisitShipper } from '../ports/visit-shipper.ts';
-import { gatheringMs } from './pacing.ts';
+import { gatheringMs, type Pace } from './pacing.ts';
 
 export interface ForwarderOptions {
   /** One for each partition; closed by the forwarder. */
@@ -165,6 +165,7 @@ class PartitionForwarder {
   private readonly shipper: VisitShipper;
   private readonly options: ForwarderOptions;
   private readonly policy: ForwardPolicy;
+  private readonly pace: Pace;
   private readonly partition: number;
   private readonly events: PartitionEvents;
   /** Read and not yet in the shared log; their values are only good until the next read. */
@@ -184,6 +185,8 @@ class PartitionForwarder {
   constructor(options: ForwarderOptions, policy: ForwardPolicy, partition: number, events: PartitionEvents) {
     this.options = options;
     this.policy = policy;
+    const { batchIntervalMs: shortestMs, busyIntervalMs } = policy;
+    this.pace = { shortestMs, longestMs: Math.max(shortestMs, busyIntervalMs), loops: options.readers.length };
     this.partition = partition;
     this.events = events;
     this.reader = options.readers[partition] as JournalReader;
@@ -260,12 +263,7 @@ class PartitionForwarder {
 
   /** While much waits there is no rest, and only messages and finished I/O are let in. */
   private async restBetweenBatches(): Promise<void> {
-    const { batchIntervalMs, busyIntervalMs, batchVisitsMax } = this.policy;
-    const pace = {
-      shortestMs: batchIntervalMs,
-      longestMs: Math.max(batchIntervalMs, busyIntervalMs),
-      loops: this.options.readers.length,
-    };
+    const { batchIntervalMs, batchVisitsMax } = this.policy;
     let sinceMs = this.options.clock.monotonicMs() - this.batchStartedAtMs;
     for (let hasRested = false; !this.stopping; hasRested = true) {
       const waiting = this.reader.endOffset() - this.forwardedOffset;
@@ -273,7 +271,7 @@ class PartitionForwarder {
         if (!hasRested) await nextTurn();
         return;
       }
-      const leftMs = gatheringMs(waiting, pace) - sinceMs;
+      const leftMs = gatheringMs(waiting, this.pace) - sinceMs;
       if (leftMs <= 0) return;
       // In steps: what comes meanwhile may be half a batch, or come so fast that the rest is longer.
       const restMs = Math.min(leftMs, Math.max(batchIntervalMs, shortestRestMs));
