@@ -45,7 +45,7 @@ export function parseUtcInstant(text: string): number | undefined {
   const second = digits(text, 17, 19);
   const milliseconds = digits(text, 20, 23);
   // What is no digit makes its number NaN, which is in no range.
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return undefined;
+  if (!(year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return undefined;
   if (!(hour <= 23 && minute <= 59 && second <= 59 && milliseconds <= 999)) return undefined;
   return daysSinceEpoch(year, month, day) * dayMs + ((hour * 60 + minute) * 60 + second) * 1_000 + milliseconds;
 }

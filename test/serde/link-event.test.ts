@@ -109,6 +109,7 @@ describe('bytes of a link event', () => {
     ['a subject that is no code', bytesWith({ subject: 'a/b' })],
     ['a subject that is too long', bytesWith({ subject: 'x'.repeat(65) })],
     ['a time in words', bytesWith({ time: 'now' })],
+    ['a year that is no number', bytesWith({ time: 'x026-01-01T00:00:00.000Z' })],
     ['a time in another spelling', bytesWith({ time: '2026-01-01T00:00:00Z' })],
     ['a time as a number', bytesWith({ time: 1 })],
     ['no command', bytesWith({}, { commandId: undefined })],
