@@ -16,6 +16,7 @@ import {
   codeKey,
   codePrefix,
   creationOf,
+  decodeHistoryRow,
   decodeOutcome,
   decodeTagCount,
   encodeCheckpoint,
@@ -61,6 +62,13 @@ export interface LinkFold {
   everLedTo(link: Link, url: string): boolean;
   size(): number;
   nextOffset(partition: number): number;
+  /** The highest event time folded, ms; 0 before the first. */
+  streamTimeMs(partition: number): number;
+  /**
+   * Says that every partition is about to be folded to this stream time, ms, before anyone asks for outcomes: those of creations that are
+   * out of reach by then are not written. What the fold needs of them stands in the rows of the links.
+   */
+  willReach(streamTimeMs: number): void;
   /** Folds the record at `nextOffset(partition)`; `value` is not kept. */
   fold(partition: number, event: LinkEvent, value: Buffer): FoldedRecord;
   /** Goes past the record at `nextOffset(partition)`, which is no event. */
@@ -105,6 +113,8 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
   /** Outcomes of buckets before this one are deleted, or about to be. Since the start: there may be more. */
   let expiredBefore = 0;
   let expiring: Promise<void> = Promise.resolve();
+  /** Outcomes of creations in buckets before this one are not written. */
+  let writtenFrom = 0;
 
   function row(key: string): RowValue | undefined {
     const newest = pending.get(key);
@@ -158,6 +168,13 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     const bytes = row(linkKey(link.ordinal));
     const event = bytes === undefined ? undefined : decodeCreation(textOf(bytes));
     return event && { event, ...creationOf(link.ordinal, partitionCount), version: 1, effective: true };
+  }
+
+  function commandThatMade(link: Link): string | undefined {
+    const made = creation(link);
+    if (made !== undefined) return made.event.commandId;
+    const bytes = row(historyKey(link.code, creationOf(link.ordinal, partitionCount).offset));
+    return bytes && decodeHistoryRow(bytes).event.commandId;
   }
 
   function countTag(tag: string, delta: 1 | -1): void {
@@ -231,6 +248,11 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
     },
     size: () => links,
     nextOffset: (partition) => positions[partition]?.nextOffset ?? 0,
+    streamTimeMs: (partition) => positions[partition]?.streamTimeMs ?? 0,
+    willReach(streamTimeMs) {
+      // Whatever is folded into a bucket that stays in reach looks back as far again.
+      writtenFrom = bucketOf(streamTimeMs) - 2 * outcomeBucketsBefore;
+    },
     fold(partition, event, value) {
       const position = positions[partition];
       if (position === undefined) throw new RangeError(`there is no partition ${partition}`);
@@ -247,6 +269,7 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
         // command been effective for this code, the link would be there.
         known = outcomeIn(bucket, bucket - outcomeBucketsBefore, event.commandId);
         if (known !== undefined && known.version !== null && known.code === code) after = before;
+        else if (after !== before && commandThatMade(before) === event.commandId) after = before;
       }
       const effective = after !== undefined && after !== before;
       if (effective) writeLink(before, after as Link, event);
@@ -254,7 +277,8 @@ export function createLinkFold(store: StateStore, checkpoint: LinkTableCheckpoin
       if (before !== undefined || !effective) {
         pending.set(historyKey(code, offset), encodeHistoryRow({ partition, offset, version, effective }, value));
       }
-      if (effective || known === undefined || known.version === null) {
+      const isReachable = before !== undefined || !effective || bucket >= writtenFrom;
+      if (isReachable && (effective || known === undefined || known.version === null)) {
         const outcome = { commandId: event.commandId, code, version: effective ? version : null, offset };
         pending.set(outcomeKey(bucket, event.commandId), encodeOutcome(outcome));
       }

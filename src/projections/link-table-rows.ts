@@ -10,7 +10,7 @@ import { packId } from '../serde/packed-id.ts';
 import { asBuffer } from '../worker/versioned-rows.ts';
 
 /** Raise it when a row's form or the fold changes: stores of another version are set aside and folded anew. */
-export const linkTableSchema = 3;
+export const linkTableSchema = 4;
 
 export const checkpointKey = '!checkpoint';
 

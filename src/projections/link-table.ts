@@ -91,6 +91,9 @@ const loadReadBytes = 256 * 1024;
 const liveReadBytes = 128 * 1024;
 /** A commit is begun at this many rows while the table is loaded; twice as many may be in memory. */
 const rowsPerCommit = 2_000;
+/** From so many events on, a load looks first at how far they will bring the stream time, in the last records of each partition. */
+const lookAheadEventsMin = 10_000;
+const recordsLookedAtMax = 1_000;
 const waitForRecordsMs = 1000;
 const retryDelayMs = 1000;
 const scanEntriesPerRead = 1000;
@@ -104,6 +107,16 @@ const logsOwnKeyPrefix = '!';
 /** Nobody of ours wrote it, so no link is wrong without it. One that bears our identity and does not check parks the partition. */
 function isStrangers(record: LogRecord): boolean {
   return record.invalid !== undefined && record.producerId === '';
+}
+
+/** 0 for a record that is no event. */
+function eventTimeOf(record: LogRecord): number {
+  if (record.key.startsWith(logsOwnKeyPrefix) || record.invalid !== undefined) return 0;
+  try {
+    return decodeLinkEvent(record.value).at;
+  } catch {
+    return 0;
+  }
 }
 
 interface Partition {
@@ -245,11 +258,27 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
     return fold.nextOffset(partition);
   }
 
+  /** The stream time that every partition with events has when it is folded up to its end, ms, or less; 0 when it cannot be told. */
+  async function streamTimeAtEnds(ends: readonly number[]): Promise<number> {
+    const times = partitions.map(async ({ index, reader }) => {
+      const end = ends[index] ?? 0;
+      const nextOffset = fold.nextOffset(index);
+      let newest = fold.streamTimeMs(index);
+      if (end === 0) return Number.POSITIVE_INFINITY;
+      if (end <= nextOffset) return newest;
+      const records = await reader.read(Math.max(nextOffset, end - recordsLookedAtMax), loadReadBytes);
+      for (const record of records) newest = Math.max(newest, eventTimeOf(record));
+      return newest;
+    });
+    return Math.min(...(await Promise.all(times)));
+  }
+
   async function loadOnce(onProgress: (progress: LoadProgress) => void): Promise<void> {
     const ends = await Promise.all(partitions.map(({ index }) => endToLoad(index)));
     const eventsTotal = ends.reduce((sum, end, index) => sum + Math.max(0, end - fold.nextOffset(index)), 0);
     let eventsDone = 0;
     onProgress({ fraction: eventsTotal === 0 ? 1 : 0, eventsDone, eventsTotal });
+    if (eventsTotal >= lookAheadEventsMin) fold.willReach(await streamTimeAtEnds(ends));
     for (const partition of partitions) {
       while (fold.nextOffset(partition.index) < (ends[partition.index] ?? 0)) {
         const folded = await foldNext(partition, loadReadBytes);

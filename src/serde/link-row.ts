@@ -8,7 +8,7 @@ import { packId, unpackId } from './packed-id.ts';
 /** What a creation says that is not in the link it makes. */
 export type CreationEnvelope = Pick<LinkEvent, 'id' | 'by' | 'commandId'>;
 
-type LinkMembers = [
+type ChangedRow = [
   code: string,
   url: string,
   version: number,
@@ -22,22 +22,39 @@ type LinkMembers = [
   disabled: 0 | 1,
   deletedAt: number | null,
 ];
-type Row = [...LinkMembers, ...([id: string, by: string, commandId: string] | [])];
 
-/** The row of a link that `creation` made and nothing changed since. About 180 bytes for a usual link. */
+/** What most creations say in these members is left out behind the last one that says something else. */
+type CreatedRow = [
+  code: string,
+  url: string,
+  id: string,
+  commandId: string,
+  at: number,
+  kind: LinkKind,
+  by?: string,
+  expiresAt?: number | null,
+  maxVisits?: number | null,
+  tags?: readonly string[],
+  note?: string | null,
+];
+
+const usualBy = 'anonymous';
+
+/** The row of a link that `creation` made and nothing changed since. About 150 bytes for a usual link. */
 export function encodeCreatedLinkRow(link: Link, { id, by, commandId }: CreationEnvelope): string {
-  const row: unknown[] = membersOf(link);
-  row.push(packId(id), by, packId(commandId));
+  const { code, url, createdAt, kind, expiresAt, maxVisits, tags, note } = link;
+  const row: CreatedRow = [code, url, packId(id), packId(commandId), createdAt, kind];
+  if (note !== null) row.push(by, expiresAt, maxVisits, tags, note);
+  else if (tags.length > 0) row.push(by, expiresAt, maxVisits, tags);
+  else if (maxVisits !== null) row.push(by, expiresAt, maxVisits);
+  else if (expiresAt !== null) row.push(by, expiresAt);
+  else if (by !== usualBy) row.push(by);
   return JSON.stringify(row);
 }
 
 /** About 150 bytes for a usual link. Change the table's schema version when the form changes. */
 export function encodeLinkRow(link: Link): string {
-  return JSON.stringify(membersOf(link));
-}
-
-function membersOf(link: Link): LinkMembers {
-  return [
+  const row: ChangedRow = [
     link.code,
     link.url,
     link.version,
@@ -51,11 +68,27 @@ function membersOf(link: Link): LinkMembers {
     link.disabled ? 1 : 0,
     link.deletedAt,
   ];
+  return JSON.stringify(row);
 }
 
 /** The text is trusted: the store verifies that it is what was written. */
 export function decodeLinkRow(ordinal: number, text: string): Link {
-  const row = JSON.parse(text) as Row;
+  const row = JSON.parse(text) as ChangedRow | CreatedRow;
+  if (isCreated(row)) {
+    const [code, url, , , at, kind, , expiresAt = null, maxVisits = null, tags = [], note = null] = row;
+    const settings = { url, expiresAt, maxVisits, tags, note };
+    return {
+      code,
+      ...settings,
+      version: 1,
+      kind,
+      createdAt: at,
+      updatedAt: at,
+      disabled: false,
+      deletedAt: null,
+      ordinal,
+    };
+  }
   return {
     code: row[0],
     url: row[1],
@@ -73,6 +106,10 @@ export function decodeLinkRow(ordinal: number, text: string): Link {
   };
 }
 
+function isCreated(row: ChangedRow | CreatedRow): row is CreatedRow {
+  return typeof row[2] === 'string';
+}
+
 /** The code alone, without reading the rest: codes hold nothing that JSON escapes. */
 export function decodeLinkRowCode(text: string): string {
   return text.slice(2, text.indexOf('"', 2));
@@ -80,9 +117,10 @@ export function decodeLinkRowCode(text: string): string {
 
 /** The creation of a link that was never changed; undefined for the row of a changed one. */
 export function decodeCreation(text: string): LinkEvent | undefined {
-  const row = JSON.parse(text) as Row;
-  if (row.length !== 15) return undefined;
-  const [code, url, , kind, at, , expiresAt, maxVisits, tags, note, , , id, by, commandId] = row;
+  const row = JSON.parse(text) as ChangedRow | CreatedRow;
+  if (!isCreated(row)) return undefined;
+  const [code, url, id, commandId, at, kind, by = usualBy, expiresAt = null, maxVisits = null, tags = [], note = null] =
+    row;
   const facts = { kind, url, expiresAt, maxVisits, tags, note };
   return {
     ...{ id: unpackId(id), code, at, by, commandId: unpackId(commandId) },

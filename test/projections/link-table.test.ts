@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-store.ts';
 import { evolve, type Link, type LinkEvent, type LinkFact } from '../../src/domain/link.ts';
 import { LogUnavailable } from '../../src/ports/event-log.ts';
+import type { FoldedEvent } from '../../src/ports/link-table.ts';
 import { LinksTopicParked, openLinkTable } from '../../src/projections/link-table.ts';
+import { outcomeBucketPrefix, outcomePrefix } from '../../src/projections/link-table-rows.ts';
+import { encodeLinkEvent } from '../../src/serde/link-event.ts';
 import { createFakeEventLog } from '../support/fake-event-log.ts';
 import { created, dayMs, type LinkTableWorld, openLinkTableWorld, startMs } from '../support/link-table-world.ts';
 import { createQuietLogger } from '../support/quiet-logger.ts';
@@ -84,6 +87,46 @@ describe('the link table', () => {
     await world.restart();
     const rows = await (await world.rowsNow()).range({ gte: 'k/', lt: 'k~', limit: 100 });
     expect(rows.map(([key]) => key.split('/')[2])).toEqual(['command-2', 'command-3']);
+  });
+
+  it('comes to the same when it loads a log as when it followed it, without the outcomes that are out of reach at its end', async () => {
+    await world.close();
+    world = await openLinkTableWorld({ partitions: 2 });
+    const { log } = world;
+    const events = tangledEvents();
+    const codes = new Set(events.map(({ code }) => code));
+    for (const partition of [0, 1]) {
+      const records = events.filter(({ code }) => log.partitionOf(code) === partition);
+      const values = records.map((event) => ({ key: event.code, value: encodeLinkEvent(event) }));
+      const first = await log.append('links', partition, values);
+      await world.table().applied(partition, first + values.length - 1);
+    }
+    const histories = async (): Promise<readonly (readonly FoldedEvent[])[]> =>
+      Promise.all([...codes].map((code) => world.table().history(code, -1, 1_000)));
+    const links = (): unknown => [...codes].map((code) => world.table().find(code));
+    const outcomes = (): unknown[] => events.map(({ commandId }) => world.table().outcomeOf(commandId));
+    const followed = { links: links(), histories: await histories(), outcomes: outcomes() };
+    const ofAll = followed.histories.flat();
+    expect(followed.outcomes.filter((each) => each !== undefined).length).toBeGreaterThan(1_000);
+    expect(ofAll.filter(({ event, effective }) => effective && event.type !== 'LinkCreated').length).toBeGreaterThan(
+      500,
+    );
+    expect(ofAll.filter(({ event, effective }) => !effective && event.commandId === event.code).length).toBeGreaterThan(
+      100,
+    );
+
+    await world.restartFrom(createMemoryStateStore());
+    expect(links()).toEqual(followed.links);
+    expect(await histories()).toEqual(followed.histories);
+    expect(outcomes()).toEqual(followed.outcomes);
+
+    await world.table().close();
+    const rows = await world.rowsNow();
+    const keptBefore = async (bucket: number): Promise<number> =>
+      (await rows.range({ gte: outcomePrefix, lt: outcomeBucketPrefix(bucket), limit: 100_000 })).length;
+    const firstInReach = Math.floor((events.at(-1)?.at ?? 0) / dayMs) - 2;
+    expect(await keptBefore(firstInReach - 2)).toBeLessThan(events.length / 10);
+    expect(await keptBefore(firstInReach)).toBeGreaterThan(500);
   });
 
   it('counts tags of links that are not deleted, whatever their case, through changes, deletion and restoring', async () => {
@@ -453,3 +496,35 @@ describe('the link table against a plain fold', () => {
     );
   });
 });
+
+/** Creations and changes over some days; many command ids come again, soon and days later, on other versions of their link. */
+function tangledEvents(): LinkEvent[] {
+  const count = 12_000;
+  const events: LinkEvent[] = [];
+  const ofCode = new Map<string, { version: number; readonly commandIds: string[] }>();
+  let seed = 1;
+  const below = (limit: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((seed / 2 ** 32) * limit);
+  };
+  for (let index = 0; index < count; index += 1) {
+    const isNew = index < 10 || below(10) < 7;
+    const behind = 1 + below(Math.min(index, below(2) === 0 ? 50 : 6_000));
+    const code = isNew ? `code-${index}` : (events[index - behind]?.code ?? '');
+    const link = ofCode.get(code) ?? { version: 0, commandIds: [] };
+    ofCode.set(code, link);
+    const isRepeated = link.version > 0 && below(2) === 0;
+    const commandId = isRepeated
+      ? (link.commandIds[below(link.commandIds.length)] ?? '')
+      : isNew
+        ? code
+        : `command-${index}`;
+    const note = `note ${index}`;
+    const fact: LinkFact = link.version === 0 ? created({ note }) : { type: 'LinkChanged', changes: { note } };
+    const at = startMs + Math.floor((index * 12 * dayMs) / count) - below(1_000);
+    events.push({ id: `event-${index}`, code, at, by: 'anonymous', commandId, expectedVersion: link.version, ...fact });
+    link.commandIds.push(commandId);
+    if (!isRepeated) link.version += 1;
+  }
+  return events;
+}

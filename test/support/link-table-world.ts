@@ -99,7 +99,7 @@ export async function openLinkTableWorld(
     async rowsNow() {
       const copy = createMemoryStateStore();
       const batch = copy.batch();
-      for (const [key, value] of await store.range({ limit: 10_000 })) batch.put(key, value);
+      for (const [key, value] of await store.range({ limit: 100_000 })) batch.put(key, value);
       await batch.write();
       return copy;
     },
