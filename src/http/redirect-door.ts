@@ -23,8 +23,8 @@ export interface RedirectDoorDeps {
   readonly journal: Pick<VisitJournal, 'append' | 'producerId'>;
   readonly limits: VisitLimits;
   readonly description: Pick<VisitDescription, 'classOf' | 'describe'>;
-  /** The journal's form of a visit. */
-  readonly encodeVisit: (visit: Visit) => string;
+  /** The journal's form of a visit, valid until the next call. */
+  readonly encodeVisit: (visit: Visit) => Uint8Array;
   readonly clientAddress: FindClientAddress;
   readonly clock: Clock;
   readonly logger: Logger;

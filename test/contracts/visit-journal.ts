@@ -34,7 +34,7 @@ export function visitJournalContract(name: string, open: () => Promise<OpenedJou
       const { journal, log } = opened;
       const reader = await log.reader('visits', 0);
       const end = await new Promise((resolve) => {
-        journal.append('code', '["x"]', () => resolve(reader.endOffset()));
+        journal.append('code', Buffer.from('["x"]'), () => resolve(reader.endOffset()));
       });
       expect(end).toBe(1);
       await reader.close();
@@ -50,7 +50,9 @@ export function visitJournalContract(name: string, open: () => Promise<OpenedJou
     it('takes visits from inside a callback', async () => {
       const { journal } = opened;
       const sequence = await new Promise((resolve) => {
-        journal.append('a', '1', () => journal.append('b', '2', (_error, inner) => resolve(inner)));
+        journal.append('a', Buffer.from('1'), () =>
+          journal.append('b', Buffer.from('2'), (_error, inner) => resolve(inner)),
+        );
       });
       expect(sequence).toBe(1);
       expect(await Promise.all([put(journal, 'c', '3'), put(journal, 'd', '4')])).toEqual([2, 3]);
@@ -60,8 +62,8 @@ export function visitJournalContract(name: string, open: () => Promise<OpenedJou
       const { journal } = opened;
       expect(journal.depth()).toEqual({ visits: 0, bytes: 0 });
       const sequences: number[] = [];
-      journal.append('code', '["a"]', (_error, sequence) => sequences.push(sequence));
-      journal.append('code', '["b"]', (_error, sequence) => sequences.push(sequence));
+      journal.append('code', Buffer.from('["a"]'), (_error, sequence) => sequences.push(sequence));
+      journal.append('code', Buffer.from('["b"]'), (_error, sequence) => sequences.push(sequence));
       expect(journal.depth().visits).toBe(2);
       expect(journal.depth().bytes).toBeGreaterThanOrEqual(10);
       await journal.flush();
@@ -88,6 +90,6 @@ export function visitJournalContract(name: string, open: () => Promise<OpenedJou
 /** Appends one visit; resolves with its sequence. */
 export function put(journal: VisitJournal, code: string, value: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    journal.append(code, value, (error, sequence) => (error === null ? resolve(sequence) : reject(error)));
+    journal.append(code, Buffer.from(value), (error, sequence) => (error === null ? resolve(sequence) : reject(error)));
   });
 }

@@ -112,7 +112,8 @@ class World {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
   }
 
-  private append(code: string, value: string, done: JournalCallback): void {
+  private append(code: string, lent: Uint8Array, done: JournalCallback): void {
+    const value = Buffer.from(lent).toString();
     const finish = (): void => {
       if (this.journalError !== null) {
         done(this.journalError, -1);

@@ -32,7 +32,7 @@ export class TestLog {
   readonly records: LogRecord[] = [];
   private readonly sequences = new Map<string, number>();
 
-  append(key: string, value: string | Buffer, producerId = 'p1', sequence?: number): LogRecord {
+  append(key: string, value: string | Uint8Array, producerId = 'p1', sequence?: number): LogRecord {
     const next = sequence ?? this.sequences.get(producerId) ?? 0;
     this.sequences.set(producerId, Math.max(next + 1, this.sequences.get(producerId) ?? 0));
     const record = { offset: this.records.length, key, value: Buffer.from(value), producerId, sequence: next };

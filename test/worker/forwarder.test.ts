@@ -12,7 +12,6 @@ import type { JournalReader } from '../../src/ports/journal-reader.ts';
 import { partitionOf } from '../../src/ports/partitioner.ts';
 import { totalsOfRow, totalsRowCodec } from '../../src/projections/totals-row.ts';
 import { totalsKey, visitStatistics } from '../../src/projections/visit-statistics.ts';
-import { encodeVisit } from '../../src/serde/visit.ts';
 import {
   Forwarder,
   type ForwarderOptions,
@@ -26,7 +25,7 @@ import { createQuietLogger, type QuietLogger } from '../support/quiet-logger.ts'
 import { chosenSeed, createSeededRandom } from '../support/seeded-random.ts';
 import { openTask } from '../support/topology-driver.ts';
 import { until } from '../support/until.ts';
-import { aVisit } from '../support/visits.ts';
+import { aVisit, visitText } from '../support/visits.ts';
 
 const policy: Partial<ForwardPolicy> = {
   batchIntervalMs: 0,
@@ -171,7 +170,7 @@ describe('the forwarder', () => {
       let writes: Promise<void>[] = [];
       for (let i = 0; i < 3_000; i++) {
         const code = `code${random.below(40)}`;
-        const value = encodeVisit(aVisit({ code, visitor: i, referrer: 'x'.repeat(random.below(60)) }));
+        const value = visitText(aVisit({ code, visitor: i, referrer: 'x'.repeat(random.below(60)) }));
         const write = put(journal.journal, code, value).then((sequence) => {
           const identity = `${journal.journal.producerId} ${sequence} ${code} ${value}`;
           journaled[partitionOf(code, partitions)]?.push(identity);

@@ -2,10 +2,9 @@ import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-s
 import type { LogReader, LogRecord } from '../../src/ports/event-log.ts';
 import type { StateStore } from '../../src/ports/state-store.ts';
 import { visitStatistics } from '../../src/projections/visit-statistics.ts';
-import { encodeVisit } from '../../src/serde/visit.ts';
 import { RunLoop } from '../../src/worker/run-loop.ts';
 import { openTask, rowsOf, TestLog } from '../support/topology-driver.ts';
-import { aVisit } from '../support/visits.ts';
+import { aVisit, visitText } from '../support/visits.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -32,7 +31,7 @@ function readerOf(log: TestLog): LogReader & { wake(): void } {
 }
 
 function visitOf(code: string): [string, string] {
-  return [code, encodeVisit(aVisit({ code }))];
+  return [code, visitText(aVisit({ code }))];
 }
 
 describe('the run loop', () => {

@@ -189,7 +189,7 @@ function journalOf(producerId: string, writers: readonly PartitionWriter[]): Vis
   const [only] = writers;
   return {
     producerId,
-    append(code: string, value: string, done: JournalCallback): void {
+    append(code: string, value: Uint8Array, done: JournalCallback): void {
       const writer = writers.length === 1 ? only : writers[partitionOf(code, writers.length)];
       writer?.append(code, value, done);
     },

@@ -157,7 +157,7 @@ export async function openVisitJournal(options: VisitJournalOptions): Promise<Op
   const refusal = new LogUnavailable(`the journal is full with ${maxBytes} bytes`);
   const journal: VisitJournal = {
     ...segments.journal,
-    append(code: string, value: string, done: JournalCallback): void {
+    append(code: string, value: Uint8Array, done: JournalCallback): void {
       if (isFull()) done(refusal, -1);
       else segments.journal.append(code, value, done);
     },

@@ -141,17 +141,13 @@ export class PartitionWriter {
   }
 
   /** Takes one record. `done` is called after the write (or sync), or at once when it cannot be taken. */
-  append(key: string, value: string, done: JournalCallback): void {
-    // A UTF-16 unit is at most three bytes of UTF-8.
-    const error = this.#makeRoom(recordOverheadBytes + 3 * (key.length + value.length)) ?? checkKey(key);
+  append(key: string, value: Uint8Array, done: JournalCallback): void {
+    const error = checkKey(key) ?? this.#makeRoom(recordOverheadBytes + key.length + value.length);
     if (error !== null) {
       done(error, -1);
       return;
     }
-    const at = this.#putKey(key);
-    const bytes = this.#buffer.write(value, at + 4, 'utf8');
-    this.#buffer.writeUInt32LE(bytes, at);
-    this.#bytes = at + 4 + bytes;
+    this.#put(key, value);
     this.#take(1, done);
   }
 
@@ -168,12 +164,7 @@ export class PartitionWriter {
       done(error, -1);
       return;
     }
-    for (const { key, value } of records) {
-      const at = this.#putKey(key);
-      this.#buffer.writeUInt32LE(value.length, at);
-      value.copy(this.#buffer, at + 4);
-      this.#bytes = at + 4 + value.length;
-    }
+    for (const { key, value } of records) this.#put(key, value);
     this.#take(records.length, done);
   }
 
@@ -276,9 +267,12 @@ export class PartitionWriter {
     return null;
   }
 
-  #putKey(key: string): number {
+  #put(key: string, value: Uint8Array): void {
     this.#buffer.writeUInt16LE(key.length, this.#bytes);
-    return this.#bytes + 2 + this.#buffer.write(key, this.#bytes + 2, 'latin1');
+    const at = this.#bytes + 2 + this.#buffer.write(key, this.#bytes + 2, 'latin1');
+    this.#buffer.writeUInt32LE(value.length, at);
+    this.#buffer.set(value, at + 4);
+    this.#bytes = at + 4 + value.length;
   }
 
   #take(count: number, done: JournalCallback): void {

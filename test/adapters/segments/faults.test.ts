@@ -178,7 +178,7 @@ describe('a segment log on a failing disk', () => {
     const { journal } = await open({ maxWaitingBytes: 1000 });
     const outcomes: (string | number)[] = [];
     for (let i = 0; i < 10; i++) {
-      journal.append('code', 'x'.repeat(100), (error, sequence) => outcomes.push(error?.name ?? sequence));
+      journal.append('code', Buffer.alloc(100, 'x'), (error, sequence) => outcomes.push(error?.name ?? sequence));
     }
     expect(outcomes.length).toBeGreaterThan(0);
     expect(new Set(outcomes)).toEqual(new Set(['LogUnavailable']));
@@ -198,7 +198,8 @@ describe('a segment log on a failing disk', () => {
       maxWaitingBytes: 2000,
     });
     const answered: number[] = [];
-    const visit = (): void => journal.append('code', '[]', (error, sequence) => answered.push(error ? -1 : sequence));
+    const visit = (): void =>
+      journal.append('code', Buffer.from('[]'), (error, sequence) => answered.push(error ? -1 : sequence));
     visit();
     await until(() => slow.waiting.length === 1);
     const reader = await opened.log.reader('visits', 0);
@@ -225,7 +226,7 @@ describe('a segment log on a failing disk', () => {
     const { journal } = await open({ visitFsync: 'always', fileCalls: { sync: slow.sync }, maxWaitingBytes: 500 });
     const outcomes: (string | number)[] = [];
     while (outcomes.length === 0) {
-      journal.append('code', 'x'.repeat(20), (error, sequence) => outcomes.push(error?.name ?? sequence));
+      journal.append('code', Buffer.alloc(20, 'x'), (error, sequence) => outcomes.push(error?.name ?? sequence));
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(outcomes).toEqual(['LogUnavailable']);

@@ -50,7 +50,7 @@ function turn(): void {
   for (let i = 0; i < 20 && acknowledged.length < 10_000; i++) {
     const code = `code${number++ % 50}`;
     const value = `["${journal.producerId}",${number}]`;
-    journal.append(code, value, (error, sequence) => {
+    journal.append(code, Buffer.from(value), (error, sequence) => {
       if (error !== null) throw error;
       acknowledged += `${partitionOf(code, partitions)} ${journal.producerId} ${sequence} ${code} ${value}\n`;
     });

@@ -27,7 +27,7 @@ function turn(): void {
   if (acknowledged !== '') print();
   // A pipe that is full holds the appends up, too.
   for (let i = 0; i < 20 && acknowledged.length < 10_000; i++) {
-    journal.append(`code${i}`, `["${journal.producerId}",${i}]`, (error, sequence) => {
+    journal.append(`code${i}`, Buffer.from(`["${journal.producerId}",${i}]`), (error, sequence) => {
       acknowledged += error === null ? `${journal.producerId} ${sequence}\n` : `${error.message}\n`;
     });
   }
