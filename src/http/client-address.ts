@@ -40,7 +40,7 @@ export function createClientAddress(trusted: TrustedProxies): FindClientAddress 
     let client = ofSocket(request.socket);
     const header = request.headers['x-forwarded-for'];
     if (header === undefined) return client;
-    const entries = (typeof header === 'string' ? header : header.join(',')).split(',').slice(-forwardedEntriesMax);
+    const entries = entriesOf(typeof header === 'string' ? header : header.join(','));
     // From the right: each hop was written by the one after it, so it is true as far as the hops behind it are trusted.
     for (let hop = 0; client.address !== '' && isTrusted(client.address, hop); hop++) {
       const before = entries.pop();
@@ -50,6 +50,11 @@ export function createClientAddress(trusted: TrustedProxies): FindClientAddress 
     }
     return client;
   };
+}
+
+/** The last entries of the header. */
+function entriesOf(header: string): string[] {
+  return header.includes(',') ? header.split(',').slice(-forwardedEntriesMax) : [header];
 }
 
 const ipv4Pattern = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;

@@ -27,8 +27,10 @@ export function createOwnOrigins(options: {
     if (base.port === '') hosts.add(`${name}:${defaultPort}`);
     origins.add(`${base.protocol}//${host}`);
   }
+  const lengths = new Set(Array.from(hosts, (host) => host.length));
   return {
-    isOwnHost: (host) => host !== undefined && (hosts.has(host) || hosts.has(host.toLowerCase())),
+    // By its length first: redirects ask for the hosts of their targets, hardly any of which is as long as a name of ours.
+    isOwnHost: (host) => host !== undefined && lengths.has(host.length) && hosts.has(host.toLowerCase()),
     isOwnOrigin: (origin) => origins.has(origin.toLowerCase()),
   };
 }
