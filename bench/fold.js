@@ -85,7 +85,7 @@ async function foldLive(fromDir, visits) {
     if (taken === records.length) [records, taken] = [await reader.read(n, readBytes), 0];
     for (let i = 0; i < visitsPerAppend && taken < records.length; i++, n++) {
       const { key, value } = records[taken++];
-      to.journal.append(key, value.toString(), (error) => {
+      to.journal.append(key, value, (error) => {
         failure ??= error;
       });
     }

@@ -12,6 +12,9 @@ export class NameTable {
   private readonly ids = dimensions.map(() => new Map<string, number>());
   private readonly names: string[] = [];
   private readonly encoded: Buffer[] = [];
+  /** The name asked for last in each dimension: some have few, and it is often the same again. */
+  private readonly lastNames: (string | undefined)[] = dimensions.map(() => undefined);
+  private readonly lastIds: number[] = dimensions.map(() => 0);
 
   get size(): number {
     return this.names.length;
@@ -19,14 +22,19 @@ export class NameTable {
 
   /** The id of a name in the dimension at `position`. */
   idOf(position: number, name: string): number {
-    const ids = this.ids[position] as Map<string, number>;
-    const known = ids.get(name);
-    if (known !== undefined) return known;
+    if (name === this.lastNames[position]) return this.lastIds[position] as number;
+    const id = (this.ids[position] as Map<string, number>).get(name) ?? this.newId(position, name);
+    this.lastNames[position] = this.names[id >> dimensionBits];
+    this.lastIds[position] = id;
+    return id;
+  }
+
+  private newId(position: number, name: string): number {
     const id = (this.names.length << dimensionBits) | position;
     const bytes = Buffer.from(name, 'utf8');
     // A string of its own: the one given may be a part of a visit's text, and would keep all of it in memory.
     const kept = bytes.toString('utf8');
-    ids.set(kept, id);
+    (this.ids[position] as Map<string, number>).set(kept, id);
     this.names.push(kept);
     this.encoded.push(bytes);
     return id;

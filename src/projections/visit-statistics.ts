@@ -46,15 +46,13 @@ export const visitStatistics: Topology = {
   createProcessor: (rows) => new VisitStatisticsProcessor(rows),
 };
 
-const none: readonly Row<DayRow>[] = [];
-
 interface LinkRows {
   readonly totals: Row<TotalsRow>;
   /** The day of the visit folded last, and its row. */
   day: number;
   dayRow: Row<DayRow>;
-  /** Days that were left before the store had their last change. */
-  leftDays: readonly Row<DayRow>[];
+  /** Days that were left before the store had their last change; made when first needed. */
+  leftDays: Row<DayRow>[] | undefined;
 }
 
 class VisitStatisticsProcessor implements Processor {
@@ -101,7 +99,7 @@ class VisitStatisticsProcessor implements Processor {
       totals: this.totals.open(totalsKey(code)),
       day,
       dayRow: this.days.open(dayKey(code, day)),
-      leftDays: none,
+      leftDays: undefined,
     };
     this.young.set(code, link);
     return link;
@@ -110,14 +108,28 @@ class VisitStatisticsProcessor implements Processor {
   private turnTo(link: LinkRows, code: string, day: number): void {
     link.day = day;
     const key = dayKey(code, day);
-    if (link.leftDays === none && this.days.isStored(link.dayRow)) {
-      link.dayRow = this.days.open(key);
-      return;
+    const leaving = link.dayRow;
+    link.dayRow = this.takeLeftDay(link, key) ?? this.days.open(key);
+    if (this.days.isStored(leaving)) return;
+    if (link.leftDays === undefined) link.leftDays = [leaving];
+    else link.leftDays.push(leaving);
+  }
+
+  /** The row of a day that was left and is not stored since. Forgets the rows that are, which the store gives again. */
+  private takeLeftDay(link: LinkRows, key: string): Row<DayRow> | undefined {
+    const { leftDays } = link;
+    if (leftDays === undefined) return undefined;
+    let taken: Row<DayRow> | undefined;
+    let kept = 0;
+    for (let i = 0; i < leftDays.length; i++) {
+      const row = leftDays[i] as Row<DayRow>;
+      if (this.days.isStored(row)) continue;
+      if (row.key === key) taken = row;
+      else leftDays[kept++] = row;
     }
-    const notStored = [...link.leftDays, link.dayRow].filter((row) => !this.days.isStored(row));
-    link.dayRow = notStored.find((row) => row.key === key) ?? this.days.open(key);
-    const left = notStored.filter((row) => row.key !== key);
-    link.leftDays = left.length === 0 ? none : left;
+    if (kept === 0) link.leftDays = undefined;
+    else leftDays.length = kept;
+    return taken;
   }
 }
 

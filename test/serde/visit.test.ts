@@ -130,6 +130,20 @@ describe('a visit as bytes', () => {
     );
   });
 
+  it('tells texts apart that are remembered in the same place', () => {
+    let wrong = 0;
+    const check = (visit: Visit): void => {
+      const back = decodeVisit(visit.code, Buffer.from(encodeVisit(visit)));
+      if (back.referrer !== visit.referrer || back.agent !== visit.agent || back.crawler !== visit.crawler) wrong += 1;
+    };
+    for (let index = 0; index < 60_000; index += 1) {
+      const suffix = index.toString(36);
+      check({ ...usual, referrer: 'news', agent: 'Agent/1', crawler: '' });
+      check({ ...usual, referrer: `news${suffix}`, agent: 'Agent/1', crawler: suffix });
+    }
+    expect(wrong).toBe(0);
+  });
+
   it('keeps quotes, backslashes and letters beyond ASCII', () => {
     for (const utmSource of ['a"b', 'a\\b', 'a"b\\c', 'ä', 'þÿ', '€', 'ä€😀', '😀']) {
       const odd = { ...usual, utmSource };
