@@ -167,39 +167,64 @@ function digitsIn(value: Buffer, start: number, end: number): number | null {
   return Number.isSafeInteger(number) ? number : null;
 }
 
-/** As `texts`, some hundred descriptions in all. */
-const descriptions: ({ readonly bytes: Uint8Array; readonly description: Description } | undefined)[] = Array.from({
-  length: slotsMask + 1,
-});
+/** As `texts`, some hundred descriptions in all. They are long, so they are read four bytes at a time. */
+const descriptions: (Known | undefined)[] = Array.from({ length: slotsMask + 1 });
+
+interface Known {
+  readonly words: Int32Array;
+  /** In bytes. */
+  readonly length: number;
+  readonly description: Description;
+}
+
+const wordBytes = 4;
+/** Room for the words of the description at hand. */
+const words = new Int32Array(512);
 
 function descriptionIn(value: Buffer): Description | null {
-  const start = quote(0);
-  const end = quote(13);
-  let hash = end - start;
-  let at = start;
-  for (; at < end - 3; at += 4) hash = Math.imul(hash ^ wordAt(value, at), 0x9e3779b1) ^ (hash >>> 13);
-  for (; at < end; at++) hash = Math.imul(hash ^ (value[at] as number), 0x9e3779b1);
+  const length = quote(13) - quote(0);
+  if (length > words.length * wordBytes) return null;
+  const view = viewOf(value);
+  const start = value.byteOffset + quote(0);
+  const lastAt = length - wordBytes;
+  let hash = length;
+  let count = 0;
+  for (let at = 0; at < lastAt; at += wordBytes) {
+    const word = view.getInt32(start + at, true);
+    words[count++] = word;
+    hash = Math.imul(hash ^ word, 0x9e3779b1) ^ (hash >>> 13);
+  }
+  // The last word overlaps the one before it, unless they meet.
+  const last = view.getInt32(start + lastAt, true);
+  words[count++] = last;
+  hash = Math.imul(hash ^ last, 0x9e3779b1);
   const slot = (hash ^ (hash >>> 15)) & slotsMask;
   const known = descriptions[slot];
-  if (known !== undefined && areBytesAt(value, start, end - start, known.bytes)) return known.description;
+  if (known !== undefined && known.length === length && startsWithWords(known.words, count)) return known.description;
+  const description = newDescriptionIn(value);
+  if (description !== null) descriptions[slot] = { words: words.slice(0, count), length, description };
+  return description;
+}
+
+function startsWithWords(known: Int32Array, count: number): boolean {
+  for (let index = 0; index < count; index++) if (known[index] !== words[index]) return false;
+  return true;
+}
+
+function newDescriptionIn(value: Buffer): Description | null {
   const [visitClass = '', ...rest] = [0, 1, 2, 3, 4, 5, 6].map((index) => stringIn(value, index));
   if (visitClass !== 'human' && visitClass !== 'bot' && visitClass !== 'prefetch') return null;
   const [rules = '', agent = '', ...names] = rest;
   if (rules.length > visitBounds.rulesLengthMax || agent.length > visitBounds.agentLengthMax) return null;
   if (names.some((name) => name.length > visitBounds.nameLengthMax)) return null;
   const [browser = '', os = '', device = '', crawler = ''] = names;
-  const description = { class: visitClass, rules, agent, browser, os, device, crawler } as const;
-  descriptions[slot] = { bytes: Uint8Array.from(value.subarray(start, end)), description };
-  return description;
+  return { class: visitClass, rules, agent, browser, os, device, crawler };
 }
 
-function wordAt(value: Buffer, at: number): number {
-  const low = (value[at] as number) | ((value[at + 1] as number) << 8);
-  return low | ((value[at + 2] as number) << 16) | ((value[at + 3] as number) << 24);
-}
+/** Many values lie in the same memory, as they were read. */
+let viewed: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0));
 
-function areBytesAt(value: Buffer, start: number, length: number, bytes: Uint8Array): boolean {
-  if (bytes.length !== length) return false;
-  for (let index = 0; index < length; index++) if (bytes[index] !== value[start + index]) return false;
-  return true;
+function viewOf({ buffer }: Buffer): DataView {
+  if (viewed.buffer !== buffer) viewed = new DataView(buffer);
+  return viewed;
 }
