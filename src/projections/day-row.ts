@@ -144,7 +144,8 @@ function countInQuarter(row: DayRow, quarter: number, isBot: boolean): void {
   while (position >= 0 && (quarters[position] as number) > quarter) position -= 3;
   if (position < 0 || quarters[position] !== quarter) {
     position += 3;
-    quarters.splice(position, 0, quarter, 0, 0);
+    if (position === quarters.length) quarters.push(quarter, 0, 0);
+    else quarters.splice(position, 0, quarter, 0, 0);
   }
   const counter = position + (isBot ? 2 : 1);
   quarters[counter] = (quarters[counter] as number) + 1;

@@ -222,9 +222,13 @@ function newDescriptionIn(value: Buffer): Description | null {
 }
 
 /** Many values lie in the same memory, as they were read. */
-let viewed: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0));
+let viewed: ArrayBufferLike = new ArrayBuffer(0);
+let view: DataView<ArrayBufferLike> = new DataView(viewed);
 
-function viewOf({ buffer }: Buffer): DataView {
-  if (viewed.buffer !== buffer) viewed = new DataView(buffer);
-  return viewed;
+function viewOf({ buffer }: Buffer): DataView<ArrayBufferLike> {
+  if (viewed !== buffer) {
+    viewed = buffer;
+    view = new DataView(buffer);
+  }
+  return view;
 }

@@ -22,8 +22,7 @@ export function encodeChangelogEntries(
   const headers = headersSummed(e, n);
   return entries.map((entry) => {
     const key = Buffer.from(byteOfKind[entry.kind] + entry.key, 'latin1');
-    // The caller may go on to use its buffer.
-    const value = entry.value === null ? null : Buffer.from(entry.value);
+    const { value } = entry;
     return { key, value, headers: ['e', e, 'n', n, 'c', writtenChecksum(key, headers, value)] };
   });
 }
