@@ -36,9 +36,7 @@ export function decodeChangelogRecord(record: BatchRecord): ChangelogRecord {
   if (keyEnd - keyStart < 2 || !isAscii(bytes, keyStart, keyEnd)) return refused('its key is none of ours');
   const kind = kinds.find((known) => byteOfKind[known].charCodeAt(0) === bytes[keyStart]);
   if (kind === undefined) return refused('its kind is unknown');
-  if (!record.findHeader('e', e) || !record.findHeader('n', n) || !record.findHeader('c', c)) {
-    return refused('it has no headers e, n, c');
-  }
+  if (!record.findHeaders(sendHeaders, sendRanges)) return refused('it has no headers e, n, c');
   const epoch = isText(bytes, e, nobodysEpoch) ? -1 : decimalIn(bytes, e);
   const send = decimalIn(bytes, n);
   if (epoch === undefined || send === undefined) return refused('its epoch or its send is malformed');
@@ -52,3 +50,5 @@ export function decodeChangelogRecord(record: BatchRecord): ChangelogRecord {
 const e = aRange();
 const n = aRange();
 const c = aRange();
+const sendHeaders = ['e', 'n', 'c'];
+const sendRanges = [e, n, c];

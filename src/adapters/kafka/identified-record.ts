@@ -40,7 +40,7 @@ export function decodeIdentified(record: BatchRecord): LogRecord {
   }
   const key = bytes.toString('latin1', keyStart, keyEnd);
   if (value === null) return refused('it has no value', key);
-  if (!record.findHeader('p', p) || !record.findHeader('s', s) || !record.findHeader('c', c)) {
+  if (!record.findHeaders(identityHeaders, identityRanges)) {
     return refused('it has no identity (headers p, s, c)', key);
   }
   const producerId = producerIdIn(bytes, p);
@@ -56,6 +56,8 @@ const producerIdPattern = /^[\x21-\x7e]{1,64}$/;
 const p = aRange();
 const s = aRange();
 const c = aRange();
+const identityHeaders = ['p', 's', 'c'];
+const identityRanges = [p, s, c];
 
 /** A batch is of one producer: its id is nearly always that of the record before. */
 let lastProducerId = '';
@@ -109,7 +111,8 @@ function asItIs(value: Buffer): { readonly value: Buffer; readonly attributes: r
 /** The inverse, for what {@link toBinaryMode} made; attributes in another form are a stranger's, and fail the checksum. */
 function toStructuredMode(record: BatchRecord): Buffer | null {
   const { value } = record;
-  if (value === null || !record.findHeader('ce_specversion', c)) return value;
+  const hasOthers = record.headerCount > identityHeaders.length;
+  if (value === null || !hasOthers || !record.findHeader('ce_specversion', c)) return value;
   const attribute = (name: string): string => record.header(`ce_${name}`) ?? '';
   const envelope = `{"specversion":"${attribute('specversion')}","id":"${attribute('id')}","source":"${attribute('source')}","type":"${attribute('type')}","time":"${attribute('time')}","subject":"${attribute('subject')}","data":`;
   const whole = Buffer.allocUnsafe(envelope.length + value.length + 1);

@@ -37,7 +37,7 @@ export class BatchRecord {
   private readonly valueStart: number;
   private readonly valueEnd: number;
   private readonly headersStart: number;
-  private readonly headerCount: number;
+  readonly headerCount: number;
 
   constructor(
     offset: number,
@@ -83,6 +83,21 @@ export class BatchRecord {
       if (isIt) return true;
     }
     return false;
+  }
+
+  /** The same for several headers, each into its range. In one go where they are the first ones, in this order. */
+  findHeaders(names: readonly string[], found: readonly ByteRange[]): boolean {
+    if (names.length > this.headerCount) return false;
+    const cursor: Cursor = { bytes: this.bytes, offset: this.headersStart };
+    for (let index = 0; index < names.length; index++) {
+      const range = found[index] as ByteRange;
+      readRange(cursor, range);
+      if (!isText(this.bytes, range, names[index] as string)) {
+        return names.every((name, place) => this.findHeader(name, found[place] as ByteRange));
+      }
+      readRange(cursor, range);
+    }
+    return true;
   }
 }
 
