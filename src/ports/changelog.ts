@@ -39,8 +39,8 @@ export const changelogAppendMax = { entries: 2_000, bytes: 700_000 };
 export interface Changelog {
   /**
    * Appends entries that stand together, in order, and resolves with the offset of the first when enough replicas have them.
-   * At most one append at a time for each partition; its entries stay as they are until then. Throws {@link ChangelogUnavailable} when the outcome is unknown or a
-   * refusal: the same entries, epoch and send may be appended again, and may then stand in the log twice.
+   * At most one append at a time for each partition; leave its entries as they are until then. Throws {@link ChangelogUnavailable}
+   * when the outcome is unknown or a refusal: the same entries, epoch and send may be appended again, and may then stand in the log twice.
    */
   append(partition: number, entries: readonly ChangelogEntry[], epoch: number, send: number): Promise<number>;
   reader(partition: number): Promise<ChangelogReader>;

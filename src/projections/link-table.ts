@@ -267,7 +267,8 @@ export async function openLinkTable(options: LinkTableOptions): Promise<OpenLink
       if (end === 0) return Number.POSITIVE_INFINITY;
       if (end <= nextOffset) return newest;
       const records = await reader.read(Math.max(nextOffset, end - recordsLookedAtMax), loadReadBytes);
-      for (const record of records) newest = Math.max(newest, eventTimeOf(record));
+      // What was appended meanwhile is folded later.
+      for (const record of records) if (record.offset < end) newest = Math.max(newest, eventTimeOf(record));
       return newest;
     });
     return Math.min(...(await Promise.all(times)));

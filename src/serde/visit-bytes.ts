@@ -23,7 +23,7 @@ const longestStringBytes = 1_024;
 /** The first bytes of `room`, by how many: most visits have one of few lengths. */
 const heads: Uint8Array[] = [];
 
-/** By the agent's name, the most usual class and lists' versions of each: they hardly change. */
+/** By the agent's name, what it was taken for last: that hardly ever differs. */
 const descriptions = new Map<string, Described>();
 /** The visits of a millisecond say the same time. */
 let timeWritten = -1;

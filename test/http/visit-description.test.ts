@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
@@ -215,6 +216,8 @@ describe('the description of a visit', () => {
 
   it('hashes address and agent to 32 bits, anew each day', () => {
     const hash = visitOf({}).visitor;
+    const digest = createHash('sha256').update(`salt of day 0192.0.2.1|${chrome}`).digest();
+    expect(visitOf({ 'user-agent': chrome }, { address: '192.0.2.1', at: 1 }).visitor).toBe(digest.readUInt32BE(0));
     expect(hash >= 0 && hash <= 0xffffffff && Number.isInteger(hash)).toBe(true);
     expect(visitOf({}).visitor).toBe(hash);
     expect(visitOf({}, { address: '8.8.4.4' }).visitor).not.toBe(hash);
