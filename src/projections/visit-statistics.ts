@@ -11,8 +11,8 @@ import { countInDay, createDayRowCodec, type DayRow, dayMs } from './day-row.ts'
 import { NameTable } from './name-table.ts';
 import { countInTotals, type TotalsRow, totalsRowCodec } from './totals-row.ts';
 
-/** Links whose rows are kept decoded; twice as many at the most. */
-const cachedLinksMax = 40_000;
+/** Links whose rows all tasks of a thread together keep decoded, about 850 bytes each; twice as many at the most. */
+const cachedLinksMax = 60_000;
 /** Names in memory before they, and the rows that refer to them, are forgotten. */
 const cachedNamesMax = 200_000;
 
@@ -59,6 +59,7 @@ class VisitStatisticsProcessor implements Processor {
   private readonly totals: VersionedRows<TotalsRow>;
   private readonly days: VersionedRows<DayRow>;
   private readonly overall: Row<TotalsRow>;
+  private readonly tasksInThread: () => number;
   private names = new NameTable();
   /** Two generations: a link that was not visited during a whole one is forgotten. */
   private young = new Map<string, LinkRows>();
@@ -68,6 +69,7 @@ class VisitStatisticsProcessor implements Processor {
     this.totals = rows.rows(totalsRowCodec);
     this.days = rows.rows(createDayRowCodec(() => this.names));
     this.overall = this.totals.open(overallKey);
+    this.tasksInThread = () => rows.tasksInThread();
   }
 
   process(record: LogRecord): number {
@@ -87,7 +89,7 @@ class VisitStatisticsProcessor implements Processor {
    */
   committed(): void {
     if (this.names.size > cachedNamesMax) this.names = new NameTable();
-    if (this.young.size <= cachedLinksMax) return;
+    if (this.young.size <= cachedLinksMax / this.tasksInThread()) return;
     this.old = this.young;
     this.young = new Map();
   }

@@ -310,6 +310,7 @@ export class PartitionWorker {
         store,
         logEndOffset: reader.endOffset(),
         producerSilenceMs,
+        ...(options.loopsInThread === undefined ? {} : { tasksInThread: options.loopsInThread }),
         shared: { resume: tenure.resume, onCommit },
       });
       this.task = task;

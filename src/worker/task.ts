@@ -30,6 +30,8 @@ export interface TaskOptions {
   readonly logEndOffset: number;
   /** A producer silent for this long in stream time is forgotten. */
   readonly producerSilenceMs: number;
+  /** Tasks that share this thread's memory; default 1. */
+  readonly tasksInThread?: () => number;
   /**
    * Set where tasks move between instances. The task then begins at `resume`, whatever rows the store holds beyond it, and its
    * watermarks and dead letters go to the listener instead of the store. `onCommit` is called when the store has the commit.
@@ -85,6 +87,7 @@ export class Task {
     this.counts = { ...from.counts };
     this.processor = options.topology.createProcessor({
       rows: (codec) => new VersionedRows(options.store, codec, this.dirtyRows, written),
+      tasksInThread: () => options.tasksInThread?.() ?? 1,
     });
     this.noteReadable();
   }

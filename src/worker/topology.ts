@@ -21,6 +21,8 @@ export function topologyId(topology: Topology): string {
 /** Gives a processor its rows. Row keys must not begin with `!`: those are the worker's own. */
 export interface RowFactory {
   rows<R>(codec: RowCodec<R>): VersionedRows<R>;
+  /** How many tasks share this thread's memory, 1 or more: a processor keeps so much less of what it need not keep. */
+  tasksInThread(): number;
 }
 
 export interface Processor {

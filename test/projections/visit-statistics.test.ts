@@ -32,7 +32,36 @@ function payload(store: StateStore, key: string): Buffer {
 const totalsIn = (store: StateStore, key: string) => totalsOfRow(totalsRowCodec.decode(payload(store, key)));
 const dayIn = (store: StateStore, code: string, day: number) => dayStatisticsOf(day, payload(store, dayKey(code, day)));
 
+/** Keys of totals that are read from the store when the first link is visited again after two commits without it. */
+async function readAgain(tasksInThread: number): Promise<readonly string[]> {
+  const store = createMemoryStateStore();
+  const log = new TestLog();
+  const read: string[] = [];
+  const watched: StateStore = {
+    ...store,
+    getSync(key) {
+      read.push(key);
+      return store.getSync(key);
+    },
+  };
+  const task = await openTask({ topology: visitStatistics, store: watched, tasksInThread: () => tasksInThread });
+  for (const codes of [['one', 'two'], ['three', 'four'], ['five', 'six'], ['one']]) {
+    read.length = 0;
+    const from = log.records.length;
+    for (const code of codes) log.append(code, encodeVisit(aVisit({ code })));
+    task.fold(log.from(from));
+    await task.commit();
+  }
+  await task.close();
+  return read.filter((key) => key.startsWith('t'));
+}
+
 describe('the statistics of visits', () => {
+  it('keeps fewer links in memory the more tasks share it', async () => {
+    expect(await readAgain(1)).toEqual([]);
+    expect(await readAgain(60_000)).toEqual([totalsKey('one')]);
+  });
+
   it('counts people, bots and prefetches apart, for the link and over all links', async () => {
     const store = await foldAll([
       aVisit({ at: octoberFirstMs + 5 }),

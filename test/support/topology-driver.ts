@@ -12,6 +12,7 @@ export interface DriverOptions {
   readonly store: StateStore;
   readonly logEndOffset?: number;
   readonly producerSilenceMs?: number;
+  readonly tasksInThread?: TaskOptions['tasksInThread'];
   readonly shared?: TaskOptions['shared'];
 }
 
@@ -23,6 +24,7 @@ export function openTask(options: DriverOptions): Promise<Task> {
     store: options.store,
     logEndOffset: options.logEndOffset ?? Number.MAX_SAFE_INTEGER,
     producerSilenceMs: options.producerSilenceMs ?? 35 * 24 * 60 * 60_000,
+    ...(options.tasksInThread === undefined ? {} : { tasksInThread: options.tasksInThread }),
     ...(options.shared === undefined ? {} : { shared: options.shared }),
   });
 }
