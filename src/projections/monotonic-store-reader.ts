@@ -9,8 +9,8 @@ import type { StoreAnswer, StoreRequest, TaskStoreReader } from '../ports/task-s
 /** Null: this source does not have what was asked for. It may also throw: then the next one is asked. */
 export type StoreSource = (request: StoreRequest) => Promise<StoreAnswer | null>;
 
-/** Of so many links, or pages of rows, it is remembered where they were read last. */
-const rememberedMax = 50_000;
+/** Of so many rows, or pages of rows, it is remembered where they were read last. */
+const rememberedMax = 100_000;
 
 /**
  * @param sourcesOf in the order in which they are asked; at least one
@@ -23,8 +23,8 @@ export function createMonotonicStoreReader(
   const shown = new LRUCache<string, number>({ max: rememberedMax });
   return {
     async read(request) {
-      const { partition, keys, range } = request;
-      const rows = `${partition} ${keys[0] ?? ''} ${range?.gte ?? range?.gt ?? ''}`;
+      const rows = rowsOf(request);
+      const { partition } = request;
       let failure: unknown = new StatisticsUnavailable(
         'the numbers that can be read are older than those shown before',
       );
@@ -36,12 +36,21 @@ export function createMonotonicStoreReader(
           failure = error;
           continue;
         }
-        if (answer === null || answer.nextOffset < (shown.get(rows) ?? 0)) continue;
-        shown.set(rows, answer.nextOffset);
+        if (answer === null) continue;
+        const { nextOffset } = answer;
+        if (rows.some((row) => nextOffset < (shown.get(row) ?? 0))) continue;
+        for (const row of rows) shown.set(row, nextOffset);
         onAnswer(partition, answer);
         return answer;
       }
       throw failure;
     },
   };
+}
+
+/** Each row by itself, whatever it is asked for with: the numbers of a link are read alone and in lists. */
+function rowsOf({ partition, keys, range }: StoreRequest): readonly string[] {
+  const rows = keys.map((key) => `${partition} ${key}`);
+  if (range !== undefined) rows.push(`${partition} from ${range.gte ?? range.gt ?? ''}`);
+  return rows;
 }

@@ -37,4 +37,15 @@ describe('reads from several sources', () => {
     await expect(reader.read(request)).rejects.toThrow('older than those shown before');
     expect((await reader.read({ partition: 2, keys: ['tother'] })).nextOffset).toBe(6);
   });
+
+  it('hold for a row whatever it is asked for with', async () => {
+    sources = [async () => answer(8)];
+    await reader.read({ partition: 2, keys: ['tone', 'ttwo'] });
+    sources = [async () => answer(7)];
+    for (const keys of [['ttwo'], ['tnew', 'tone'], ['ttwo', 'tnew']]) {
+      await expect(reader.read({ partition: 2, keys })).rejects.toThrow('older than those shown before');
+    }
+    expect((await reader.read({ partition: 2, keys: ['tnew'] })).nextOffset).toBe(7);
+    expect((await reader.read({ partition: 1, keys: ['tone'] })).nextOffset).toBe(7);
+  });
 });
