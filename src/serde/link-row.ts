@@ -2,7 +2,7 @@
  * A link as a row of the link table's store: a positional JSON array, without the ordinal, which is in the row's key. The
  * row of a link that was never changed is its creation too: it says what the event said beside the link.
  */
-import type { Link, LinkEvent, LinkKind } from '../domain/link.ts';
+import type { Link, LinkEvent, LinkKind, LinkSettings } from '../domain/link.ts';
 import { packId, unpackId } from './packed-id.ts';
 
 /** What a creation says that is not in the link it makes. */
@@ -75,11 +75,10 @@ export function encodeLinkRow(link: Link): string {
 export function decodeLinkRow(ordinal: number, text: string): Link {
   const row = JSON.parse(text) as ChangedRow | CreatedRow;
   if (isCreated(row)) {
-    const [code, url, , , at, kind, , expiresAt = null, maxVisits = null, tags = [], note = null] = row;
-    const settings = { url, expiresAt, maxVisits, tags, note };
+    const [code, , , , at, kind] = row;
     return {
       code,
-      ...settings,
+      ...settingsOf(row),
       version: 1,
       kind,
       createdAt: at,
@@ -110,6 +109,11 @@ function isCreated(row: ChangedRow | CreatedRow): row is CreatedRow {
   return typeof row[2] === 'string';
 }
 
+function settingsOf(row: CreatedRow): LinkSettings {
+  const [, url, , , , , , expiresAt = null, maxVisits = null, tags = [], note = null] = row;
+  return { url, expiresAt, maxVisits, tags, note };
+}
+
 /** The code alone, without reading the rest: codes hold nothing that JSON escapes. */
 export function decodeLinkRowCode(text: string): string {
   return text.slice(2, text.indexOf('"', 2));
@@ -119,11 +123,9 @@ export function decodeLinkRowCode(text: string): string {
 export function decodeCreation(text: string): LinkEvent | undefined {
   const row = JSON.parse(text) as ChangedRow | CreatedRow;
   if (!isCreated(row)) return undefined;
-  const [code, url, id, commandId, at, kind, by = usualBy, expiresAt = null, maxVisits = null, tags = [], note = null] =
-    row;
-  const facts = { kind, url, expiresAt, maxVisits, tags, note };
+  const [code, , id, commandId, at, kind, by = usualBy] = row;
   return {
     ...{ id: unpackId(id), code, at, by, commandId: unpackId(commandId) },
-    ...{ expectedVersion: 0, type: 'LinkCreated', ...facts },
+    ...{ expectedVersion: 0, type: 'LinkCreated', kind, ...settingsOf(row) },
   };
 }

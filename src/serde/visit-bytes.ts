@@ -5,7 +5,7 @@
 import type { Visit } from '../domain/visit.ts';
 
 /** What an agent's name was taken for: members 3 to 9. */
-type Description = Pick<Visit, 'class' | 'rules' | 'agent' | 'browser' | 'os' | 'device' | 'crawler'>;
+export type Description = Pick<Visit, 'class' | 'rules' | 'agent' | 'browser' | 'os' | 'device' | 'crawler'>;
 type Described = Description & { readonly bytes: Uint8Array };
 const descriptionsMax = 4_000;
 

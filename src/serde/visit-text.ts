@@ -4,6 +4,7 @@
  */
 import type { Visit, VisitSource } from '../domain/visit.ts';
 import { visitBounds } from '../domain/visit-bounds.ts';
+import type { Description } from './visit-bytes.ts';
 
 /** Of the 18 members: 0 is the version, 1 and 2 integers, 3 to 12 strings, 13 an integer, 14 to 17 strings. */
 const stringCount = 14;
@@ -21,9 +22,6 @@ const closingBracket = 0x5d;
 const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte <= 0x7e && byte !== quoteByte && byte !== backslash ? 1 : 0,
 );
-
-/** What an agent's name was taken for: members 3 to 9. */
-type Description = Pick<Visit, 'class' | 'rules' | 'agent' | 'browser' | 'os' | 'device' | 'crawler'>;
 
 /** Where the quotes of the value at hand stand: used again for each. */
 const quotes = new Int32Array(2 * stringCount);

@@ -29,7 +29,6 @@ export interface Row<R> {
 /** Bytes of the version in front of each row: a safe integer as two unsigned 32-bit halves, high half first. */
 export const versionBytes = 8;
 const twoTo32 = 0x1_0000_0000;
-const keptHeadMax = 512;
 
 /** Rows changed since the last commit, over all kinds of rows of one task, in the order in which they were first changed. */
 export class DirtyRows {
@@ -40,8 +39,6 @@ export class DirtyRows {
   private rows: Row<unknown>[] = [];
   private codecs: RowCodec<unknown>[] = [];
   private scratch = Buffer.allocUnsafe(64 * 1024);
-  /** The first bytes of `scratch`, by how many: most rows have one of few lengths. */
-  private heads: Buffer[] = [];
 
   get size(): number {
     return this.rows.length;
@@ -62,26 +59,17 @@ export class DirtyRows {
       const row = this.rows[i] as Row<unknown>;
       const codec = this.codecs[i] as RowCodec<unknown>;
       const bound = versionBytes + codec.maxEncodedBytes(row.state);
-      if (this.scratch.length < bound) {
-        this.scratch = Buffer.allocUnsafe(bound * 2);
-        this.heads = [];
-      }
+      if (this.scratch.length < bound) this.scratch = Buffer.allocUnsafe(bound * 2);
       this.scratch.writeUInt32BE(Math.floor(row.version / twoTo32), 0);
       this.scratch.writeUInt32BE(row.version % twoTo32, 4);
       const end = codec.encode(row.state, this.scratch, versionBytes);
-      const bytes = this.headOfScratch(end);
+      const bytes = this.scratch.subarray(0, end);
       batch.put(row.key, bytes);
       if (written !== null) written.push([row.key, Buffer.from(bytes)]);
     }
     this.rows = [];
     this.codecs = [];
     return this.gathering++;
-  }
-
-  private headOfScratch(length: number): Buffer {
-    if (length > keptHeadMax) return this.scratch.subarray(0, length);
-    this.heads[length] ??= this.scratch.subarray(0, length);
-    return this.heads[length];
   }
 }
 
