@@ -25,18 +25,14 @@ const heads: Uint8Array[] = [];
 
 /** By the agent's name, what it was taken for last: that hardly ever differs. */
 const descriptions = new Map<string, Described>();
-/** The visits of a millisecond say the same time. */
-let timeWritten = -1;
-const timeBytes = new Uint8Array(16);
-let timeLength = 0;
 
-/** The visit's value, valid until the next call; null when they have another form than the usual one. */
+/** The visit's value, valid until the next call; null when it has another form than the usual one. */
 export function writeVisit(visit: Visit, version: number): Uint8Array | null {
   const described = describedBytes(visit);
   if (described === null) return null;
   room[0] = openingBracket;
   let end = putInteger(1, version);
-  end = putTime(putComma(end), visit.at);
+  end = putInteger(putComma(end), visit.at);
   end = putInteger(putComma(end), visit.linkVersion);
   end = putComma(end);
   room.set(described, end);
@@ -74,20 +70,6 @@ function putString(at: number, text: string): number {
   }
   room[end] = quote;
   return end + 1;
-}
-
-function putTime(at: number, ms: number): number {
-  if (at < 0) return -1;
-  if (ms !== timeWritten) {
-    const end = putInteger(at, ms);
-    if (end < 0) return -1;
-    timeLength = end - at;
-    timeBytes.set(room.subarray(at, end));
-    timeWritten = ms;
-    return end;
-  }
-  for (let index = 0; index < timeLength; index += 1) room[at + index] = timeBytes[index] as number;
-  return at + timeLength;
 }
 
 /** Digits that fit into 32 bits are cheap to take apart. */
