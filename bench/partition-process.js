@@ -49,7 +49,7 @@ const worker = new PartitionWorker({
   },
   onCommit({ rows, nextOffset }) {
     figures.commits++;
-    figures.rowsCommitted += rows.length;
+    figures.rowsCommitted += rows.size;
     if (nextOffset >= visits) folded();
   },
   onFlush({ keys, checkpointOffset }) {

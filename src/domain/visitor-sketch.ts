@@ -73,15 +73,22 @@ const packedBytes = (registers * 5) / 8;
 const zeroRunBase = 32;
 const zeroRunMax = 256 - zeroRunBase;
 
+/** Of sketches with fewer than two: never written to. */
+const noHashes: number[] = [];
+
 class Sketch implements VisitorSketch {
-  /** Ascending. Empty once `ranks` has taken over. A plain array: most sketches hold a few hashes, and a typed one costs more to make. */
+  /** The hash of a sketch that has but one, as most do; signed, which costs no memory of its own. */
+  #only: number | undefined;
+  /** Two or more, ascending. Empty once `ranks` has taken over. A plain array: a typed one costs more to make. */
   #hashes: number[];
   #ranks: Uint8Array | undefined;
   /** Length of the form with runs, or 0 when it must be counted again. */
   #runsLength = 0;
 
-  constructor(hashes: number[] = [], ranks: Uint8Array | undefined = undefined) {
-    this.#hashes = hashes;
+  constructor(hashes: number[] = noHashes, ranks: Uint8Array | undefined = undefined) {
+    const isOne = hashes.length === 1;
+    this.#only = isOne ? (hashes[0] as number) | 0 : undefined;
+    this.#hashes = isOne ? noHashes : hashes;
     this.#ranks = ranks;
   }
 
@@ -90,11 +97,7 @@ class Sketch implements VisitorSketch {
     if (this.#ranks !== undefined) return this.#addToRanks(this.#ranks, word);
     const hashes = this.#hashes;
     const count = hashes.length;
-    if (count === 0) {
-      // Most sketches stay at one: an array made so has no room to spare.
-      this.#hashes = [word];
-      return true;
-    }
+    if (count === 0) return this.#addToFew(word);
     let low = 0;
     let high = count;
     while (low < high) {
@@ -107,15 +110,35 @@ class Sketch implements VisitorSketch {
       this.#addToRanks(this.#becomeDense(), word);
       return true;
     }
-    hashes.splice(low, 0, word);
+    hashes.push(word);
+    for (let i = count; i > low; i--) hashes[i] = hashes[i - 1] as number;
+    hashes[low] = word;
     return true;
+  }
+
+  #addToFew(word: number): boolean {
+    if (this.#only === undefined) {
+      this.#only = word | 0;
+      return true;
+    }
+    const only = this.#only >>> 0;
+    if (only === word) return false;
+    this.#hashes = only < word ? [only, word] : [word, only];
+    this.#only = undefined;
+    return true;
+  }
+
+  /** All hashes, while they are kept exactly. */
+  #exact(): readonly number[] {
+    return this.#only === undefined ? this.#hashes : [this.#only >>> 0];
   }
 
   #becomeDense(): Uint8Array {
     const ranks = new Uint8Array(registers);
     this.#ranks = ranks;
-    for (const hash of this.#hashes) this.#addToRanks(ranks, hash);
-    this.#hashes = [];
+    for (const hash of this.#exact()) this.#addToRanks(ranks, hash);
+    this.#only = undefined;
+    this.#hashes = noHashes;
     return ranks;
   }
 
@@ -130,13 +153,13 @@ class Sketch implements VisitorSketch {
   }
 
   estimate(): number {
-    return this.#ranks === undefined ? this.#hashes.length : Math.round(estimateOf(this.#ranks));
+    return this.#ranks === undefined ? this.#exact().length : Math.round(estimateOf(this.#ranks));
   }
 
   mergeInto(target: VisitorSketch): void {
     if (!(target instanceof Sketch)) throw new TypeError('a visitor sketch merges into a visitor sketch only');
     if (this.#ranks === undefined) {
-      for (const hash of this.#hashes) target.add(hash);
+      for (const hash of this.#exact()) target.add(hash);
       return;
     }
     const ranks = target.#ranks ?? target.#becomeDense();
@@ -147,7 +170,7 @@ class Sketch implements VisitorSketch {
   }
 
   encodedLength(): number {
-    if (this.#ranks === undefined) return 1 + 4 * this.#hashes.length;
+    if (this.#ranks === undefined) return 1 + 4 * (this.#only === undefined ? this.#hashes.length : 1);
     if (this.#runsLength === 0) this.#runsLength = lengthOfRuns(this.#ranks);
     return 1 + Math.min(this.#runsLength, packedBytes);
   }
@@ -158,7 +181,8 @@ class Sketch implements VisitorSketch {
     if (at < 0 || end > buffer.length) throw new RangeError(`a sketch of ${end - at} bytes does not fit at ${at}`);
     if (this.#ranks === undefined) {
       buffer[at] = formatExact;
-      writeHashes(this.#hashes, buffer, at + 1);
+      if (this.#only === undefined) writeHashes(this.#hashes, buffer, at + 1);
+      else writeHash(this.#only, buffer, at + 1);
     } else if (this.#runsLength < packedBytes) {
       buffer[at] = formatRuns;
       writeRuns(this.#ranks, buffer, at + 1);
@@ -212,13 +236,14 @@ function tau(x: number): number {
 }
 
 function writeHashes(hashes: readonly number[], buffer: Uint8Array, at: number): void {
-  let p = at;
-  for (const word of hashes) {
-    buffer[p++] = word & 0xff;
-    buffer[p++] = (word >>> 8) & 0xff;
-    buffer[p++] = (word >>> 16) & 0xff;
-    buffer[p++] = word >>> 24;
-  }
+  for (let i = 0; i < hashes.length; i++) writeHash(hashes[i] as number, buffer, at + 4 * i);
+}
+
+function writeHash(word: number, buffer: Uint8Array, at: number): void {
+  buffer[at] = word & 0xff;
+  buffer[at + 1] = (word >>> 8) & 0xff;
+  buffer[at + 2] = (word >>> 16) & 0xff;
+  buffer[at + 3] = word >>> 24;
 }
 
 function readHashes(buffer: Uint8Array, at: number, end: number): number[] {

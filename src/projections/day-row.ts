@@ -15,6 +15,7 @@ import type { RowCodec } from '../worker/versioned-rows.ts';
 import { dimensionOf, NameTable } from './name-table.ts';
 
 const quarterMs = 15 * 60_000;
+const quartersADay = 96;
 export const dayMs = 24 * 60 * 60_000;
 
 /** Values kept apart in each dimension, a link and day. */
@@ -70,10 +71,18 @@ export function countInDay(row: DayRow, visit: Visit): void {
   row.visitors.add(visit.visitor);
 }
 
-/** The counts of every row with a single human visit: the row gets its own with the next one. */
+/**
+ * Most rows hold a single visit, and tens of thousands of them are in memory. So rows share what is alike in many of them, and get
+ * arrays of their own with what makes them differ: these are never written to.
+ */
+const noNumbers: number[] = [];
+/** The counts of a row with a single human visit. */
 const onceEach = [1, 1, 1, 1, 1, 1, 1, 1];
+/** The quarters of a row with a single visit, by quarter: of a human, and of a bot. */
+const oneHuman = Array.from({ length: quartersADay }, (_, quarter) => [quarter, 1, 0]);
+const oneBot = Array.from({ length: quartersADay }, (_, quarter) => [quarter, 0, 1]);
 
-/** Most rows hold a single visit: made at once, their array has just the size that it needs. */
+/** Made at once, the array has just the size that it needs. */
 function countFirst(row: DayRow, visit: Visit): void {
   const { names } = row;
   row.ids = [
@@ -108,6 +117,10 @@ function countNext(row: DayRow, visit: Visit): void {
  */
 function count(row: DayRow, position: number, name: string): void {
   if (row.counts === onceEach) row.counts = onceEach.slice();
+  else if (row.ids === noNumbers) {
+    row.ids = [];
+    row.counts = [];
+  }
   const { ids, counts } = row;
   const id = row.names.idOf(position, name);
   // The values of a row's first visit stand in the order of their dimensions.
@@ -136,11 +149,12 @@ function count(row: DayRow, position: number, name: string): void {
 
 /** Visits come nearly in order of time, so the quarter looked for is nearly always the last. */
 function countInQuarter(row: DayRow, quarter: number, isBot: boolean): void {
-  const { quarters } = row;
-  if (quarters.length === 0) {
-    row.quarters = isBot ? [quarter, 0, 1] : [quarter, 1, 0];
+  if (row.quarters.length === 0) {
+    row.quarters = (isBot ? oneBot : oneHuman)[quarter] as number[];
     return;
   }
+  if (isShared(row.quarters)) row.quarters = row.quarters.slice();
+  const { quarters } = row;
   let position = quarters.length - 3;
   while (position >= 0 && (quarters[position] as number) > quarter) position -= 3;
   if (position < 0 || quarters[position] !== quarter) {
@@ -150,6 +164,11 @@ function countInQuarter(row: DayRow, quarter: number, isBot: boolean): void {
   }
   const counter = position + (isBot ? 2 : 1);
   quarters[counter] = (quarters[counter] as number) + 1;
+}
+
+function isShared(quarters: number[]): boolean {
+  const quarter = quarters[0] as number;
+  return quarters === oneHuman[quarter] || quarters === oneBot[quarter];
 }
 
 /** UTM values as one name: campaign, source and medium, as far as they were given. */
@@ -165,12 +184,12 @@ const nameBytesMax = 3 * 60 * 4 + 6;
 export function createDayRowCodec(names: () => NameTable): RowCodec<DayRow> {
   return {
     create: () => ({
-      quarters: [],
+      quarters: noNumbers,
       prefetches: 0,
       firstVisit: 0,
       lastVisit: 0,
-      ids: [],
-      counts: [],
+      ids: noNumbers,
+      counts: noNumbers,
       others: undefined,
       visitors: undefined,
       names: names(),

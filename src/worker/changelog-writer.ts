@@ -20,12 +20,12 @@ import { ChangelogSource } from './changelog-source.ts';
 import type { ResumePoint, TaskCounts } from './checkpoint.ts';
 import { Fenced } from './fenced.ts';
 import { Interrupt, Interrupted } from './interrupt.ts';
+import { PackedRows } from './packed-rows.ts';
 import type { Watermark } from './producer-watermarks.ts';
 import { type RetryOptions, type RetryPolicy, retryOutages } from './retry.ts';
 import type { Tenure } from './take-over.ts';
 import { StoreUnusable } from './task.ts';
 import type { DeadLetter, TaskCommit } from './task-commit.ts';
-import { asBuffer } from './versioned-rows.ts';
 
 export interface ChangelogWriterOptions {
   readonly identity: Identity;
@@ -45,11 +45,11 @@ export interface ChangelogWriterOptions {
 export interface FlushPolicy extends RetryPolicy {
   /** While there is something: at least this far apart. */
   readonly flushIntervalMs: number;
-  /** Flush at once when this many keys, or bytes, are gathered. */
-  readonly flushKeysMax: number;
+  /** Flush at once when this many rows, or bytes, are gathered; a key counts again with each commit that has it. */
+  readonly flushRowsMax: number;
   readonly flushBytesMax: number;
   /** The fold pauses while more than this is gathered. */
-  readonly gatheredKeysMax: number;
+  readonly gatheredRowsMax: number;
   readonly gatheredBytesMax: number;
   /** Nothing to flush: look this often whether somebody else has written. Far below `min.compaction.lag.ms`. */
   readonly endCheckIntervalMs: number;
@@ -68,7 +68,7 @@ export interface FlushFigures {
 
 export interface ChangelogWriterStatus {
   readonly epoch: number;
-  readonly gatheredKeys: number;
+  readonly gatheredRows: number;
   readonly gatheredBytes: number;
   /** Keys that a stale owner wrote over and that are still to be rewritten. */
   readonly rewrite: number;
@@ -82,7 +82,8 @@ export interface ChangelogWriterStatus {
 
 /** What a flush writes: all of one moment. */
 interface Gathered {
-  rows: Map<string, Uint8Array>;
+  commits: PackedRows[];
+  rows: number;
   bytes: number;
   deadLetters: DeadLetter[];
 }
@@ -141,15 +142,13 @@ export class ChangelogWriter {
 
   /** Takes up a commit that the store has. Commits come in order, none left out. */
   add(commit: TaskCommit): void {
-    const { rows, deadLetters } = this.gathered;
-    for (const [key, value] of commit.rows) {
-      // A value that takes the place of an earlier one counts in full: a bound, and spares a look-up of each row.
-      this.gathered.bytes += key.length + value.length;
-      rows.set(key, value);
-    }
+    const { gathered } = this;
+    gathered.commits.push(commit.rows);
+    gathered.rows += commit.rows.size;
+    gathered.bytes += commit.rows.byteLength;
     for (const letter of commit.deadLetters) {
-      deadLetters.push(letter);
-      this.gathered.bytes += letter.value.length;
+      gathered.deadLetters.push(letter);
+      gathered.bytes += letter.value.length;
     }
     for (const [id, watermark] of commit.watermarks) {
       if (watermark === null) this.watermarks.delete(id);
@@ -208,7 +207,7 @@ export class ChangelogWriter {
   status(): ChangelogWriterStatus {
     return {
       epoch: this.options.tenure.epoch,
-      gatheredKeys: this.gathered.rows.size,
+      gatheredRows: this.gathered.rows,
       gatheredBytes: this.gathered.bytes,
       rewrite: this.toRewrite.size,
       ownResends: this.ownResends,
@@ -218,8 +217,8 @@ export class ChangelogWriter {
   }
 
   private hasRoom(): boolean {
-    const { gatheredKeysMax, gatheredBytesMax } = this.options.policy;
-    return this.gathered.rows.size <= gatheredKeysMax && this.gathered.bytes <= gatheredBytesMax;
+    const { gatheredRowsMax, gatheredBytesMax } = this.options.policy;
+    return this.gathered.rows <= gatheredRowsMax && this.gathered.bytes <= gatheredBytesMax;
   }
 
   private giveRoom(): void {
@@ -228,14 +227,14 @@ export class ChangelogWriter {
 
   private hasWork(): boolean {
     const { rows, deadLetters } = this.gathered;
-    if (this.isRestless || rows.size > 0 || deadLetters.length > 0 || this.toRewrite.size > 0) return true;
+    if (this.isRestless || rows > 0 || deadLetters.length > 0 || this.toRewrite.size > 0) return true;
     return this.nextOffset > this.flushedOffset;
   }
 
   private untilFlushMs(): number {
     if (!this.hasWork()) return Number.POSITIVE_INFINITY;
-    const { flushKeysMax, flushBytesMax, flushIntervalMs } = this.options.policy;
-    const isFull = this.gathered.rows.size >= flushKeysMax || this.gathered.bytes >= flushBytesMax;
+    const { flushRowsMax, flushBytesMax, flushIntervalMs } = this.options.policy;
+    const isFull = this.gathered.rows >= flushRowsMax || this.gathered.bytes >= flushBytesMax;
     return isFull || this.isClosing ? 0 : this.lastFlushAtMs + flushIntervalMs - this.options.clock.monotonicMs();
   }
 
@@ -267,7 +266,11 @@ export class ChangelogWriter {
     this.giveRoom();
 
     if (flushed.deadLetters.length > 0) await this.sendDeadLetters(flushed.deadLetters);
-    for (const entries of appendsOf(flushed.rows)) await this.append(entries);
+    let keys = 0;
+    for (const entries of appendsOf(flushed.commits)) {
+      await this.append(entries);
+      keys += entries.length;
+    }
     // What a stale owner wrote meanwhile, too: the checkpoint speaks for the last value of each key before it.
     let rewritten = 0;
     while (this.toRewrite.size > 0) rewritten += await this.rewrite();
@@ -278,7 +281,7 @@ export class ChangelogWriter {
     } else this.isRestless = true;
 
     this.options.onFlush?.({
-      keys: flushed.rows.size,
+      keys,
       rewritten,
       bytes: flushed.bytes,
       durationMs: clock.monotonicMs() - startedAtMs,
@@ -314,13 +317,13 @@ export class ChangelogWriter {
     for (let from = 0; from < all.length; from += changelogAppendMax.entries) {
       const some = all.slice(from, from + changelogAppendMax.entries);
       const values = await this.options.store.getMany(some);
-      const held = new Map<string, Uint8Array>();
+      const held = new PackedRows();
       for (const [index, key] of some.entries()) {
         const value = values[index];
         // A stale owner may have been ahead: its value will be met when the fold comes there.
-        if (value !== undefined) held.set(key, value);
+        if (value !== undefined) held.add(key, value);
       }
-      for (const entries of appendsOf(held)) await this.append(entries);
+      for (const entries of appendsOf([held])) await this.append(entries);
     }
     return all.length;
   }
@@ -421,22 +424,31 @@ export class ChangelogWriter {
 }
 
 function nothingGathered(): Gathered {
-  return { rows: new Map(), bytes: 0, deadLetters: [] };
+  return { commits: [], rows: 0, bytes: 0, deadLetters: [] };
 }
 
-/** Rows as appends of at most {@link changelogAppendMax}. */
-function* appendsOf(rows: ReadonlyMap<string, Uint8Array>): Generator<ChangelogEntry[]> {
+/** Each key once, with its value in the last commit that has it, as appends of at most {@link changelogAppendMax}. */
+function* appendsOf(commits: readonly PackedRows[]): Generator<ChangelogEntry[]> {
+  const met = new Set<string>();
   let entries: ChangelogEntry[] = [];
   let bytes = 0;
-  for (const [key, value] of rows) {
-    const entryBytes = key.length + value.length + entryOverheadBytes;
-    if (entries.length === changelogAppendMax.entries || bytes + entryBytes > changelogAppendMax.bytes) {
-      if (entries.length > 0) yield entries;
-      entries = [];
-      bytes = 0;
+  for (let place = commits.length - 1; place >= 0; place--) {
+    const rows = commits[place] as PackedRows;
+    for (let index = 0; index < rows.size; index++) {
+      const key = rows.keyAt(index);
+      if (met.has(key)) continue;
+      // Nothing is looked up any more after the oldest commit.
+      if (place > 0) met.add(key);
+      const value = rows.valueAt(index);
+      const entryBytes = key.length + value.length + entryOverheadBytes;
+      if (entries.length === changelogAppendMax.entries || bytes + entryBytes > changelogAppendMax.bytes) {
+        if (entries.length > 0) yield entries;
+        entries = [];
+        bytes = 0;
+      }
+      entries.push({ kind: 'row', key, value });
+      bytes += entryBytes;
     }
-    entries.push({ kind: 'row', key, value: asBuffer(value) });
-    bytes += entryBytes;
   }
   if (entries.length > 0) yield entries;
 }

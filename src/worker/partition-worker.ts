@@ -77,9 +77,9 @@ export interface PartitionPolicy extends FlushPolicy, ReplicaPolicy {
 
 export const defaultPartitionPolicy: PartitionPolicy = {
   flushIntervalMs: 1_000,
-  flushKeysMax: 50_000,
+  flushRowsMax: 50_000,
   flushBytesMax: 16 * 1024 * 1024,
-  gatheredKeysMax: 100_000,
+  gatheredRowsMax: 100_000,
   gatheredBytesMax: 32 * 1024 * 1024,
   endCheckIntervalMs: 60_000,
   lastFlushMs: 5_000,

@@ -1,6 +1,6 @@
 /** What a task tells of one commit that its store has: all that another view of the same fold needs, and nothing else. */
-import type { StoreEntry } from '../ports/state-store.ts';
 import type { TaskCounts } from './checkpoint.ts';
+import type { PackedRows } from './packed-rows.ts';
 import type { Watermark } from './producer-watermarks.ts';
 
 export interface TaskCommit {
@@ -10,7 +10,7 @@ export interface TaskCommit {
   readonly streamTimeMs: number;
   readonly counts: TaskCounts;
   /** The rows that were written, each key once, as the store holds them: 8 bytes of version in front (`versionOf`). */
-  readonly rows: readonly StoreEntry[];
+  readonly rows: PackedRows;
   /** Watermarks that changed, by producer id; null = forgotten. */
   readonly watermarks: ReadonlyMap<string, Watermark | null>;
   readonly deadLetters: readonly DeadLetter[];

@@ -3,7 +3,7 @@
  * offset go into one atomic batch (design: docs/decisions/0004). It reads no clock: when to commit is the run loop's business.
  */
 import type { LogRecord } from '../ports/event-log.ts';
-import type { StateBatch, StateStore, StoreEntry } from '../ports/state-store.ts';
+import type { StateBatch, StateStore } from '../ports/state-store.ts';
 import { positionKey } from './changelog-position.ts';
 import {
   type Checkpoint,
@@ -14,6 +14,7 @@ import {
   type ResumePoint,
   resumeAtStart,
 } from './checkpoint.ts';
+import { PackedRows } from './packed-rows.ts';
 import { decodeWatermark, encodeWatermark, ProducerWatermarks, producerKeyPrefix } from './producer-watermarks.ts';
 import type { DeadLetter, TaskCommit } from './task-commit.ts';
 import { type TaskState, transition } from './task-state.ts';
@@ -208,7 +209,7 @@ export class Task {
   private drainInto(batch: StateBatch): { readonly commit: number; readonly told: TaskCommit } {
     const { partition, nextOffset, streamTimeMs, deadLetters, options } = this;
     const isShared = options.shared !== undefined;
-    const rows: StoreEntry[] = [];
+    const rows = new PackedRows();
     const commit = this.dirtyRows.drainInto(batch, isShared ? rows : null);
     const watermarks = this.watermarks.drain(streamTimeMs);
     this.deadLetters = [];

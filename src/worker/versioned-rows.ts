@@ -3,7 +3,8 @@
  * last record in a row, so that a replay skips what a row already contains (docs/decisions/0004). Does not cache: the processor keeps the
  * handles it wants to use again.
  */
-import type { StateBatch, StateStore, StoreEntry } from '../ports/state-store.ts';
+import type { StateBatch, StateStore } from '../ports/state-store.ts';
+import type { PackedRows } from './packed-rows.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** Bytes ↔ the in-memory state of a row. The worker adds the version itself. */
@@ -54,7 +55,7 @@ export class DirtyRows {
    * Encodes every dirty row into the batch, forgets them, and returns the number of this commit. The bytes are also added to
    * `written` when that is given.
    */
-  drainInto(batch: StateBatch, written: StoreEntry[] | null): number {
+  drainInto(batch: StateBatch, written: PackedRows | null): number {
     for (let i = 0; i < this.rows.length; i++) {
       const row = this.rows[i] as Row<unknown>;
       const codec = this.codecs[i] as RowCodec<unknown>;
@@ -65,7 +66,7 @@ export class DirtyRows {
       const end = codec.encode(row.state, this.scratch, versionBytes);
       const bytes = this.scratch.subarray(0, end);
       batch.put(row.key, bytes);
-      if (written !== null) written.push([row.key, Buffer.from(bytes)]);
+      written?.add(row.key, bytes);
     }
     this.rows = [];
     this.codecs = [];

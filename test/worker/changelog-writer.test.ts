@@ -3,6 +3,7 @@ import { LogUnavailable } from '../../src/ports/event-log.ts';
 import { decodeChangelogCheckpoint } from '../../src/worker/changelog-checkpoint.ts';
 import { ChangelogWriter, type FlushPolicy } from '../../src/worker/changelog-writer.ts';
 import { noCounts, resumeAtStart } from '../../src/worker/checkpoint.ts';
+import { PackedRows } from '../../src/worker/packed-rows.ts';
 import type { Watermark } from '../../src/worker/producer-watermarks.ts';
 import type { Tenure } from '../../src/worker/take-over.ts';
 import type { DeadLetter, TaskCommit } from '../../src/worker/task-commit.ts';
@@ -12,9 +13,9 @@ import { aBarrier, aRow, createChangelogWorld, identity, retryPolicy, rowValue }
 const flushPolicy: FlushPolicy = {
   ...retryPolicy,
   flushIntervalMs: 1_000,
-  flushKeysMax: 3,
+  flushRowsMax: 3,
   flushBytesMax: 10_000,
-  gatheredKeysMax: 3,
+  gatheredRowsMax: 3,
   gatheredBytesMax: 10_000,
   endCheckIntervalMs: 60_000,
   lastFlushMs: 5_000,
@@ -26,7 +27,7 @@ function aCommit(
   watermarks: Readonly<Record<string, Watermark | null>> = {},
   deadLetters: readonly DeadLetter[] = [],
 ): TaskCommit {
-  const rows = Object.entries(versions).map(([key, version]) => [key, rowValue(version, key)] as const);
+  const rows = PackedRows.of(Object.entries(versions).map(([key, version]) => [key, rowValue(version, key)]));
   const changed = new Map(Object.entries(watermarks));
   return {
     partition: 0,
@@ -98,7 +99,7 @@ const letter: DeadLetter = {
 
 describe('the writer of the changelog', () => {
   it('says at once where the new owner begins, then flushes what commits bring, newest values only, an interval apart', async () => {
-    const { writer, ...world } = openIn(createWriterWorld());
+    const { writer, ...world } = openIn(createWriterWorld({ flushRowsMax: 4 }));
     await world.timer.advance(10);
     writer.add(aCommit(1, { a: 0 }, { p: [0, 1] }));
     writer.add(aCommit(3, { a: 2, b: 1 }, { p: [2, 3], q: [0, 2] }));

@@ -101,7 +101,7 @@ describe('a partition worker', () => {
     await active;
     await world.timer.advance(10);
     expect(commits.at(-1)?.nextOffset).toBe(3);
-    expect(commits.flatMap(({ rows }) => rows.map(([key]) => key)).sort()).toEqual(['o', 'ta', 'tb']);
+    expect(commits.flatMap(({ rows }) => [...rows].map(([key]) => key)).sort()).toEqual(['o', 'ta', 'tb']);
     const stopped = worker.stop();
     await world.timer.advance(10);
     await stopped;

@@ -249,7 +249,8 @@ describe('a task', () => {
     await task.commit();
     // The row had both records already: it is told again all the same.
     expect(commits[0]).toMatchObject({ nextOffset: 3, watermarks: new Map([['p1', [2, 1]]]), deadLetters: [] });
-    expect(commits[0]?.rows.map(([key, value]) => [key, Buffer.from(value).toString('hex')])).toEqual([...before]);
+    const told = [...(commits[0]?.rows ?? [])];
+    expect(told.map(([key, value]) => [key, Buffer.from(value).toString('hex')])).toEqual([...before]);
     task.fold(log.from(3));
     await task.close();
     expect(commits[1]?.deadLetters).toMatchObject([{ offset: 4, reason: 'poison', key: 'a', bytes: 6 }]);

@@ -4,19 +4,28 @@
  * Eight bytes a step (slicing-by-8: Kounavis and Berry 2005).
  */
 
-/** The checksum, unsigned, of `bytes[start, end)`, or of what `before` is the checksum of and then these. */
+/**
+ * The checksum of `bytes[start, end)`, or of what `before` is the checksum of and then these. As a signed 32-bit integer, which costs no
+ * memory: `>>> 0` makes it the unsigned one that others show.
+ */
 export type Crc = (bytes: Uint8Array, start: number, end: number, before?: number) => number;
 
+const ieee = tablesOf(0xedb88320);
+
 /** The polynomial of zlib, PNG and Ethernet. */
-export const crc32: Crc = createCrc(0xedb88320);
+export const crc32: Crc = createCrc(ieee);
+
+/** The same of a short text, as latin1. */
+export function crc32OfText(text: string, before = 0): number {
+  let crc = ~before;
+  for (let at = 0; at < text.length; at++) crc = entry(ieee, (crc ^ text.charCodeAt(at)) & 0xff) ^ (crc >>> 8);
+  return ~crc;
+}
 
 /** Castagnoli's: of LevelDB's files and Kafka's batches. */
-export const crc32c: Crc = createCrc(0x82f63b78);
+export const crc32c: Crc = createCrc(tablesOf(0x82f63b78));
 
-/** @param polynomial reversed, without its highest term */
-function createCrc(polynomial: number): Crc {
-  const table = tablesOf(polynomial);
-
+function createCrc(table: Int32Array): Crc {
   return (bytes, start, end, before = 0) => {
     let crc = ~before;
     let at = start;
@@ -33,7 +42,7 @@ function createCrc(polynomial: number): Crc {
         entry(table, byte(bytes, at + 7));
     }
     for (; at < end; at++) crc = entry(table, (crc ^ byte(bytes, at)) & 0xff) ^ (crc >>> 8);
-    return ~crc >>> 0;
+    return ~crc;
   };
 }
 
@@ -49,7 +58,10 @@ function entry(table: Int32Array, index: number): number {
   return table[index] as number;
 }
 
-/** Table n of eight, 256 entries each: the checksum of a byte with n zeros behind it. */
+/**
+ * Table n of eight, 256 entries each: the checksum of a byte with n zeros behind it.
+ * @param polynomial reversed, without its highest term
+ */
 function tablesOf(polynomial: number): Int32Array {
   const table = new Int32Array(8 * 256);
   for (let value = 0; value < 256; value++) {

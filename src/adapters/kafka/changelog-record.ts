@@ -21,7 +21,7 @@ export function encodeChangelogEntries(
   // Alike in all records of a send.
   const headers = headersSummed(e, n);
   return entries.map((entry) => {
-    const key = Buffer.from(byteOfKind[entry.kind] + entry.key, 'latin1');
+    const key = byteOfKind[entry.kind] + entry.key;
     const { value } = entry;
     return { key, value, headers: ['e', e, 'n', n, 'c', writtenChecksum(key, headers, value)] };
   });

@@ -42,7 +42,7 @@ const roles: readonly TopicRole[] = ['links', 'visits', 'changelog', 'dead-lette
 
 export function encodePlan({ producerId, createdAtMs, visits }: ReplayPlan): RecordToSend {
   return {
-    key: Buffer.from(planKeyPrefix + producerId, 'latin1'),
+    key: planKeyPrefix + producerId,
     value: Buffer.from(JSON.stringify({ createdAtMs, visits }), 'latin1'),
     headers: [],
   };

@@ -61,7 +61,7 @@ export function createDeadLetterSender(options: KafkaOptions): DeadLetterSender 
     const identity = producerId === '' ? [] : ['p', printable(producerId), 's', String(sequence)];
     const about = ['reason', printable(reason), 'length', String(length ?? value.length), 'origin', origin];
     return {
-      key: Buffer.from(origin, 'latin1'),
+      key: origin,
       value: Buffer.from(value.subarray(0, deadLetterValueBytesMax)),
       headers: [...about, 'key', printable(key), ...identity],
     };

@@ -97,7 +97,7 @@ export function createDeadLetterTopic(options: KafkaOptions): DeadLetterTopic {
     async remove(letters) {
       for (let from = 0; from < letters.length; from += removalsPerSendMax) {
         const some = letters.slice(from, from + removalsPerSendMax);
-        await sender.send(some.map(({ origin }) => ({ key: Buffer.from(origin, 'latin1'), value: null, headers: [] })));
+        await sender.send(some.map(({ origin }) => ({ key: origin, value: null, headers: [] })));
       }
     },
     async visitPartitions() {

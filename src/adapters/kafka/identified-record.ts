@@ -14,7 +14,7 @@ export interface Identity {
 
 export function encodeIdentified(record: RecordToAppend, { producerId, sequence }: Identity): RecordToSend {
   const s = String(sequence);
-  const key = Buffer.from(record.key, 'latin1');
+  const { key } = record;
   // Of the value as the application knows it, so that no header is left out.
   const c = writtenChecksum(key, headersSummed(producerId, s), record.value);
   const { value, attributes } = toBinaryMode(record.value);

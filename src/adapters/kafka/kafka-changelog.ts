@@ -1,5 +1,4 @@
 /** The changelog in Kafka: one compacted topic behind the port, with connections of its own. */
-import { isAscii } from 'node:buffer';
 import {
   type Changelog,
   type ChangelogEntry,
@@ -17,6 +16,7 @@ import { createKnownEnds, createPartitionCursor, type PartitionCursor } from './
 import { createPartitionFetcher } from './partition-fetcher.ts';
 import { createPartitionSender, type PartitionSender } from './partition-sender.ts';
 import { appendedAtMsOf, openBatch, type RecordBatch, UnreadableBatch } from './record-batch.ts';
+import { isAsciiText } from './record-text.ts';
 import { topicName } from './topic-names.ts';
 
 const appendGiveUpMs = 15_000;
@@ -114,7 +114,7 @@ function checkEntries(entries: readonly ChangelogEntry[]): void {
     throw new RangeError(`${entries.length} entries of ${bytes} bytes are not to be appended together`);
   }
   for (const { key } of entries) {
-    if (key.length === 0 || key.length > keyLengthMax || !isAscii(Buffer.from(key))) {
+    if (key.length === 0 || key.length > keyLengthMax || !isAsciiText(key)) {
       throw new RangeError(`a key of the changelog has 1 to ${keyLengthMax} ASCII characters`);
     }
   }

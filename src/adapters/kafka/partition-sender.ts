@@ -158,7 +158,7 @@ export function createPartitionSender(options: PartitionSenderOptions): Partitio
   async function writeBatch(batch: readonly Group[]): Promise<void> {
     const giveUpAtMs = Math.max(...batch.map((group) => group.giveUpAtMs));
     try {
-      const records = batch.flatMap((group) => group.records);
+      const records = batch.length === 1 ? (batch[0] as Group).records : batch.flatMap((group) => group.records);
       let offset = await write(encodeRecordBatch(records, clock.nowMs()), giveUpAtMs);
       if (offset <= lastOffset) {
         logger.error({ topic, partition, offset, lastOffset }, 'the brokers lost records that they had acknowledged');

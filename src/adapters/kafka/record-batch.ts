@@ -7,7 +7,8 @@ import { gunzipSync } from 'node:zlib';
 import { crc32c } from '../checksum/crc.ts';
 
 export interface RecordToSend {
-  readonly key: Buffer;
+  /** As latin1. */
+  readonly key: string;
   readonly value: Buffer | null;
   /** Names and values in turn, printable ASCII. */
   readonly headers: readonly string[];
@@ -171,16 +172,12 @@ export function encodeRecordBatch(records: readonly RecordToSend[], nowMs: numbe
     batch[offset++] = 0;
     batch[offset++] = 0;
     offset = writeVarint(batch, offset, delta);
-    offset = writeBytes(batch, offset, record.key);
+    offset = writeText(batch, offset, record.key);
     offset = writeBytes(batch, offset, record.value);
     offset = writeVarint(batch, offset, record.headers.length / 2);
-    for (const text of record.headers) {
-      offset = writeVarint(batch, offset, text.length);
-      // Headers are short: a call of `write` costs more than the loop.
-      for (let i = 0; i < text.length; i++) batch[offset++] = text.charCodeAt(i);
-    }
+    for (const text of record.headers) offset = writeText(batch, offset, text);
   });
-  batch.writeUInt32BE(crc32c(batch, at.attributes, batch.length), at.crc);
+  batch.writeInt32BE(crc32c(batch, at.attributes, batch.length), at.crc);
   return batch;
 }
 
@@ -212,7 +209,7 @@ export function appendedAtMsOf({ bytes }: RecordBatch): number {
 
 /** Whether the batch has the bytes that its writer, or the broker, made a checksum of. Costs as much as reading it. */
 export function isWhole({ bytes }: RecordBatch): boolean {
-  return bytes.readUInt32BE(at.crc) === crc32c(bytes, at.attributes, bytes.length);
+  return bytes.readInt32BE(at.crc) === crc32c(bytes, at.attributes, bytes.length);
 }
 
 /** The records of a batch, oldest first. Throws {@link UnreadableBatch}. */
@@ -283,6 +280,13 @@ function writeVarint(target: Buffer, start: number, value: number): number {
     rest >>>= 7;
   }
   target[offset++] = rest;
+  return offset;
+}
+
+/** Keys and headers are short: a call of `write` costs more than the loop. */
+function writeText(target: Buffer, start: number, text: string): number {
+  let offset = writeVarint(target, start, text.length);
+  for (let i = 0; i < text.length; i++) target[offset++] = text.charCodeAt(i);
   return offset;
 }
 

@@ -1,5 +1,5 @@
 /** What stands as text in keys and headers, read without making strings of it: a reader does this for every record. */
-import { crc32 } from '../checksum/crc.ts';
+import { crc32, crc32OfText } from '../checksum/crc.ts';
 import type { BatchRecord, ByteRange } from './record-batch.ts';
 
 const digit0 = 0x30;
@@ -11,6 +11,11 @@ const hexBytes = Buffer.from('0123456789abcdef', 'latin1');
 
 export function isAscii(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if ((bytes[at] as number) > 0x7f) return false;
+  return true;
+}
+
+export function isAsciiText(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
   return true;
 }
 
@@ -50,13 +55,13 @@ export function isHexOf(value: number, bytes: Buffer, { start, end }: ByteRange)
 }
 
 /** What stands between key and value in the checksum of a record that is written: two headers, a 0 around each. */
-export function headersSummed(first: string, second: string): Buffer {
-  return Buffer.from(`\0${first}\0${second}\0`, 'latin1');
+export function headersSummed(first: string, second: string): string {
+  return `\0${first}\0${second}\0`;
 }
 
 /** CRC-32 of a record that is written, as text: of key, {@link headersSummed} and value. A value that is taken away counts as no bytes. */
-export function writtenChecksum(key: Buffer, headers: Buffer, value: Buffer | null): string {
-  const sum = crc32(headers, 0, headers.length, crc32(key, 0, key.length));
+export function writtenChecksum(key: string, headers: string, value: Uint8Array | null): string {
+  const sum = crc32OfText(headers, crc32OfText(key));
   return hexOf(value === null ? sum : crc32(value, 0, value.length, sum));
 }
 

@@ -113,7 +113,7 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     const length = stored.length - checksumBytes;
     if (length < 0) throw damaged(`the row ${key} is too short`);
     const value = stored.subarray(0, length);
-    if (stored.readUInt32LE(length) !== crc32(value, 0, length, seedOf(key)))
+    if (stored.readInt32LE(length) !== crc32(value, 0, length, seedOf(key)))
       throw damaged(`the row ${key} fails its checksum`);
     return value;
   }
@@ -133,7 +133,7 @@ export async function openLevelStateStore(options: LevelStateStoreOptions): Prom
     let length = value.length;
     if (typeof value === 'string') length = writeText(room, value);
     else room.set(value);
-    room.writeUInt32LE(crc32(room, 0, length, seedOf(key)), length);
+    room.writeInt32LE(crc32(room, 0, length, seedOf(key)), length);
     // One huge value must not hold its memory for ever.
     if (room !== scratch && bytesMax <= 1024 * 1024) {
       scratch = room;
@@ -251,7 +251,7 @@ function writeText(room: Buffer, text: string): number {
 function seedOf(key: string): number {
   let seed = 0x811c9dc5;
   for (let index = 0; index < key.length; index += 1) seed = Math.imul(seed ^ key.charCodeAt(index), 0x01000193);
-  return seed >>> 0;
+  return seed;
 }
 
 /** LevelDB takes one lower bound: the tighter one. */

@@ -11,7 +11,7 @@ import { LogDamaged, LogUnavailable } from '../../../src/ports/event-log.ts';
 
 const visit = (sequence: number) =>
   encodeIdentified({ key: 'abc', value: Buffer.from(`visit ${sequence}`) }, { producerId: 'p-1', sequence });
-const stranger = { key: Buffer.from('abc'), value: Buffer.from('hello'), headers: [] };
+const stranger = { key: 'abc', value: Buffer.from('hello'), headers: [] };
 
 function fetched(records: Parameters<typeof encodeRecordBatch>[0]): RecordBatch {
   const [batch] = splitBatches(encodeRecordBatch(records, 1_000));
