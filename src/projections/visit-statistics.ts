@@ -11,8 +11,8 @@ import { countInDay, createDayRowCodec, type DayRow, dayMs } from './day-row.ts'
 import { NameTable } from './name-table.ts';
 import { countInTotals, type TotalsRow, totalsRowCodec } from './totals-row.ts';
 
-/** Links whose rows all tasks of a thread together keep decoded, about 850 bytes each; twice as many at the most. */
-const cachedLinksMax = 60_000;
+/** Links whose rows all tasks of a thread together keep decoded, about 700 bytes each; more only while one commit's changes are. */
+const cachedLinksMax = 120_000;
 /** Names in memory before they, and the rows that refer to them, are forgotten. */
 const cachedNamesMax = 200_000;
 
@@ -53,6 +53,8 @@ interface LinkRows {
   dayRow: Row<DayRow>;
   /** Days that were left before the store had their last change; made when first needed. */
   leftDays: Row<DayRow>[] | undefined;
+  /** The round in which it was visited last. */
+  round: number;
 }
 
 class VisitStatisticsProcessor implements Processor {
@@ -61,9 +63,9 @@ class VisitStatisticsProcessor implements Processor {
   private readonly overall: Row<TotalsRow>;
   private readonly factory: RowFactory;
   private names = new NameTable();
-  /** Two generations: a link that was not visited during a whole one is forgotten. */
-  private young = new Map<string, LinkRows>();
-  private old = new Map<string, LinkRows>();
+  private readonly links = new Map<string, LinkRows>();
+  /** A round goes from one clearing to the next: a link that was not visited during a whole one is forgotten. */
+  private round = 0;
 
   constructor(rows: RowFactory) {
     this.totals = rows.rows(totalsRowCodec);
@@ -85,25 +87,25 @@ class VisitStatisticsProcessor implements Processor {
 
   /**
    * Called when a commit is in the store. Rows changed after that commit began were all touched since the call before, so they
-   * are in `young`, and what `old` alone holds may go.
+   * are of this round, and the links of earlier ones may go.
    */
   committed(): void {
     if (this.names.size > cachedNamesMax) this.names = new NameTable();
-    if (this.young.size <= cachedLinksMax / this.factory.tasksInThread()) return;
-    this.old = this.young;
-    this.young = new Map();
+    if (this.links.size <= cachedLinksMax / this.factory.tasksInThread()) return;
+    for (const [code, { round }] of this.links) if (round < this.round) this.links.delete(code);
+    this.round++;
   }
 
   private linkRows(code: string, day: number): LinkRows {
-    const young = this.young.get(code);
-    if (young !== undefined) return young;
-    const link = this.old.get(code) ?? {
-      totals: this.totals.open(totalsKey(code)),
-      day,
-      dayRow: this.days.open(dayKey(code, day)),
-      leftDays: undefined,
-    };
-    this.young.set(code, link);
+    const { round } = this;
+    const known = this.links.get(code);
+    if (known !== undefined) {
+      known.round = round;
+      return known;
+    }
+    const totals = this.totals.open(totalsKey(code));
+    const link = { totals, day, dayRow: this.days.open(dayKey(code, day)), leftDays: undefined, round };
+    this.links.set(code, link);
     return link;
   }
 

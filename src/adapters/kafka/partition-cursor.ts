@@ -54,8 +54,8 @@ export function createKnownEnds(): KnownEnds {
   };
 }
 
-/** Below it more is fetched: with one answer's worth on top, the most that a cursor holds is three times as much. */
-const bufferedBytesMin = 512 * 1024;
+/** Below it more is fetched, so that a reader far behind never waits for an answer. With one on top, a cursor holds twice as much at the most. */
+const bufferedBytesMin = 1024 * 1024;
 const readMaxMs = 5_000;
 
 export function createPartitionCursor(options: PartitionCursorOptions): PartitionCursor {
