@@ -56,6 +56,23 @@ async function readAgain(tasksInThread: number): Promise<readonly string[]> {
   return read.filter((key) => key.startsWith('t'));
 }
 
+/** Its batches are written a few turns late, in which the fold goes on. */
+function slow(store: StateStore): StateStore {
+  return {
+    ...store,
+    batch() {
+      const batch = store.batch();
+      return {
+        ...batch,
+        async write() {
+          for (let left = 5; left > 0; left--) await Promise.resolve();
+          await batch.write();
+        },
+      };
+    },
+  };
+}
+
 describe('the statistics of visits', () => {
   it('keeps fewer links in memory the more tasks share it', async () => {
     expect(await readAgain(1)).toEqual([]);
@@ -174,6 +191,34 @@ describe('the statistics of visits', () => {
         }
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('gives the same bytes when it goes on beside commits and forgets all links that it may', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(3), fc.nat(2), fc.nat(3)), { minLength: 20, maxLength: 60 }),
+        async (steps) => {
+          const visits = steps.map(([code, day]) => aVisit({ code: `code${code}`, at: octoberFirstMs + day * dayMs }));
+          const log = new TestLog();
+          for (const visit of visits) log.append(visit.code, encodeVisit(visit));
+          const store = createMemoryStateStore();
+          const task = await openTask({
+            topology: visitStatistics,
+            store: slow(store),
+            tasksInThread: () => 1_000_000,
+          });
+          const commits: Promise<void>[] = [];
+          for (const [offset, [, , turns]] of steps.entries()) {
+            task.fold(log.from(offset, 1));
+            if (turns === 0) commits.push(task.commit());
+            for (let left = turns; left > 1; left--) await Promise.resolve();
+          }
+          await Promise.all(commits);
+          await task.close();
+          expect(await rowsOf(store)).toEqual(await rowsOf(await foldAll(visits)));
+        },
+      ),
     );
   });
 
