@@ -70,8 +70,15 @@ export function isCode(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,64}$/.test(text);
 }
 
-/** Whether a word belongs to a route of our own. */
+const reservedLengthMax = Math.max(...Array.from(reservedWords, ({ length }) => length));
+/** 1 at `length · 32 + letter` for each length and first letter of such a word; the lowest five bits of a letter are alike in both cases. */
+const reservedStarts = new Uint8Array((reservedLengthMax + 1) * 32);
+for (const word of reservedWords) reservedStarts[word.length * 32 + (word.charCodeAt(0) & 31)] = 1;
+
+/** Whether a word belongs to a route of our own. Every redirect asks: hardly any code begins like one of equal length. */
 export function isReserved(text: string): boolean {
+  const { length } = text;
+  if (length > reservedLengthMax || reservedStarts[length * 32 + (text.charCodeAt(0) & 31)] !== 1) return false;
   return reservedWords.has(text.toLowerCase());
 }
 

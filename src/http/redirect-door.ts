@@ -211,7 +211,9 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
   function isOwnTarget(url: string): boolean {
     const hostStart = url.charCodeAt(4) === 0x3a ? 7 : 8;
     const host = url.slice(hostStart, url.indexOf('/', hostStart));
-    return deps.isOwnHost(host) || (/\.(?::|$)/.test(host) && deps.isOwnHost(host.replace(/\.(?=:|$)/, '')));
+    if (deps.isOwnHost(host)) return true;
+    const hasDot = host.charCodeAt(host.length - 1) === 0x2e || host.includes('.:');
+    return hasDot && deps.isOwnHost(host.replace(/\.(?=:|$)/, ''));
   }
 
   function redirect(response: ServerResponse, startMs: number, location: string, requestId: string): void {

@@ -48,6 +48,8 @@ interface Campaign {
 
 export function createVisitDescription(salt: VisitorSalt): VisitDescription {
   const profileOf = createAgentProfiles();
+  const languageOf = remembering(primaryLanguage);
+  const referrerOf = remembering(referrerHost);
   const campaignsOfTargets = new LRUCache<string, Campaign>({ max: 10_000 });
 
   function campaignOfTarget(url: string): Campaign {
@@ -90,8 +92,8 @@ export function createVisitDescription(salt: VisitorSalt): VisitDescription {
       os: profile.os,
       device: profile.device,
       crawler: profile.crawler,
-      language: primaryLanguage(headers['accept-language']),
-      referrer: referrerHost(headers.referer),
+      language: languageOf(headers['accept-language']),
+      referrer: referrerOf(headers.referer),
       country: countryOf(address),
       visitor: visitorHash(salt.saltAt(atMs), address, userAgent),
       source: query !== '' && qrMark.test(query) ? 'qr' : 'link',
@@ -130,9 +132,26 @@ function saysPrefetch(value: string | string[] | undefined): boolean {
   return value !== undefined && /^\s*(?:prefetch|preview)\b/i.test(String(value));
 }
 
+const rememberedMax = 1_000;
+const rememberedLengthMax = 200;
+
+/** Asks once for each value of a header: visitors send the same few again and again. What is remembered is bounded, and in memory only. */
+function remembering(read: (header: string) => string): (header: string | undefined) => string {
+  const known = new Map<string, string>();
+  return (header) => {
+    if (header === undefined) return '';
+    let found = known.get(header);
+    if (found === undefined) {
+      found = read(header);
+      if (known.size >= rememberedMax) known.clear();
+      if (header.length <= rememberedLengthMax) known.set(header, found);
+    }
+    return found;
+  };
+}
+
 /** The first language of `Accept-Language` without region or script; browsers list the preferred one first. */
-function primaryLanguage(header: string | undefined): string {
-  if (header === undefined) return '';
+function primaryLanguage(header: string): string {
   const tag = /^[ \t]*([A-Za-z]{2,3})(?=[-,; \t]|$)/.exec(header.length > 64 ? header.slice(0, 64) : header)?.[1];
   return tag === undefined ? '' : tag.toLowerCase();
 }
@@ -140,8 +159,7 @@ function primaryLanguage(header: string | undefined): string {
 const refererPattern = /^https?:\/\/(\[[\da-f:.]{2,64}\]|[\da-z._-]{1,1000})(?::\d{0,5})?(?:[/?#]|$)/i;
 
 /** The host of an http(s) page. Of another scheme, with credentials or in another form than browsers send: as if direct. */
-function referrerHost(header: string | undefined): string {
-  if (header === undefined) return '';
+function referrerHost(header: string): string {
   const match = refererPattern.exec(header.length > 1_100 ? header.slice(0, 1_100) : header);
   if (match === null) return '';
   const host = (match[1] ?? '').toLowerCase().replace(/\.+$/, '');

@@ -5,7 +5,7 @@
 import type { StoreEntry } from '../ports/state-store.ts';
 
 /** Whoever keeps one row keeps its block. */
-const blockBytes = 16 * 1024;
+const blockBytes = 4 * 1024;
 
 export class PackedRows implements Iterable<StoreEntry> {
   /** Of each row: its key, the block that its value is in, and where it begins and ends in it. */

@@ -139,4 +139,11 @@ describe('an alias', () => {
     expect(isReserved('qr')).toBe(true);
     expect(isReserved('QR')).toBe(true);
   });
+
+  it.each(['metricz', 'link', 'linkss', 'lives', 'a', '', '-ivez', 'settings-of-mine'])(
+    'may be like a word of ours: %j',
+    (text) => {
+      expect(isReserved(text)).toBe(false);
+    },
+  );
 });

@@ -204,6 +204,17 @@ describe('the description of a visit', () => {
     expect(visitOf({ referer }).referrer).toBe(referrer);
   });
 
+  it('says the same of the same headers, also after thousands of others', () => {
+    for (let i = 0; i < 2_500; i++) {
+      const path = 'p'.repeat(i % 300);
+      const visit = visitOf({
+        'accept-language': `d${'abc'.charAt(i % 3)};q=0.${i % 10}`,
+        referer: `https://r${i % 2_000}.example/${path}`,
+      });
+      expect([visit.language, visit.referrer]).toEqual([`d${'abc'.charAt(i % 3)}`, `r${i % 2_000}.example`]);
+    }
+  });
+
   it.each([
     ['8.8.8.8', 'US'],
     ['193.99.144.80', 'DE'],
