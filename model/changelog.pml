@@ -5,7 +5,9 @@
  *
  * Simpler than the program: a commit follows each visit; a takeover reads in one step; a retried append may hold other
  * rows than the one without an answer (which is more than may happen); somebody owns the task again within the lag; barriers
- * are not tombstoned but vanish when all have passed them; Redis is not lost; producers are not forgotten.
+ * are not tombstoned but vanish when all have passed them; Redis is not lost; producers are not forgotten. That a checkpoint was written behind
+ * a later barrier is a flag here, where the program tells it by the offset at which its owner expected it to stand. What an owner does that
+ * was away for longer than the lag, or folds anew, is for the simulation of the program itself (test/simulation/).
  *
  * That a later barrier ends an owner is no rule whose absence the model calls wrong: owners who never stop write one another's
  * rows again without end, which is no wrong count. The barrier is what makes that end, and what tells a stale record from others.
