@@ -128,9 +128,13 @@ class Sketch implements VisitorSketch {
     return true;
   }
 
-  /** All hashes, while they are kept exactly. */
+  /** All hashes, while they are kept exactly, and how many they are. */
   #exact(): readonly number[] {
     return this.#only === undefined ? this.#hashes : [this.#only >>> 0];
+  }
+
+  #exactCount(): number {
+    return this.#only === undefined ? this.#hashes.length : 1;
   }
 
   #becomeDense(): Uint8Array {
@@ -153,7 +157,7 @@ class Sketch implements VisitorSketch {
   }
 
   estimate(): number {
-    return this.#ranks === undefined ? this.#exact().length : Math.round(estimateOf(this.#ranks));
+    return this.#ranks === undefined ? this.#exactCount() : Math.round(estimateOf(this.#ranks));
   }
 
   mergeInto(target: VisitorSketch): void {
@@ -170,7 +174,7 @@ class Sketch implements VisitorSketch {
   }
 
   encodedLength(): number {
-    if (this.#ranks === undefined) return 1 + 4 * (this.#only === undefined ? this.#hashes.length : 1);
+    if (this.#ranks === undefined) return 1 + 4 * this.#exactCount();
     if (this.#runsLength === 0) this.#runsLength = lengthOfRuns(this.#ranks);
     return 1 + Math.min(this.#runsLength, packedBytes);
   }

@@ -34,9 +34,10 @@ export class PackedRows implements Iterable<StoreEntry> {
 
   /** Adds a row; its value is copied. */
   add(key: string, value: Uint8Array): void {
-    const start = this.roomFor(value.length);
+    this.makeRoom(value.length);
+    const start = this.blockEnd;
     this.block.set(value, start);
-    this.blockEnd = start + value.length;
+    this.blockEnd += value.length;
     this.keys.push(key);
     this.blocks.push(this.block);
     this.starts.push(start);
@@ -59,11 +60,10 @@ export class PackedRows implements Iterable<StoreEntry> {
     return (this.blocks[index] as Buffer).subarray(this.starts[index], this.ends[index]);
   }
 
-  /** Where in the block the next value begins. Blocks grow with what is there: most commits are small. */
-  private roomFor(length: number): number {
-    if (this.blockEnd + length <= this.block.length) return this.blockEnd;
+  /** Blocks grow with what is there: most commits are small. */
+  private makeRoom(length: number): void {
+    if (this.blockEnd + length <= this.block.length) return;
     this.block = Buffer.allocUnsafeSlow(Math.max(length, Math.min(this.bytes, blockBytes)));
     this.blockEnd = 0;
-    return 0;
   }
 }

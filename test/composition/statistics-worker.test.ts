@@ -9,6 +9,7 @@ import { totalsRowCodec } from '../../src/projections/totals-row.ts';
 import { totalsKey } from '../../src/projections/visit-statistics.ts';
 import { encodeVisit } from '../../src/serde/visit.ts';
 import { aVisit } from '../support/visits.ts';
+import { withBatches } from '../support/with-batches.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -157,15 +158,11 @@ describe('the statistics worker', () => {
     const memory = createMemoryStateStore();
     const world = await startWorker({
       async openStore() {
-        return {
-          ...memory,
-          close: async () => undefined,
-          batch() {
-            const batch = memory.batch();
-            const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-            return { ...batch, write: () => (++writes === 2 ? Promise.reject(full) : batch.write()) };
-          },
-        };
+        const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+        const fullAtSecond = withBatches(memory, (batch) => ({
+          write: () => (++writes === 2 ? Promise.reject(full) : batch.write()),
+        }));
+        return { ...fullAtSecond, close: async () => undefined };
       },
     });
     await world.visit('abc');

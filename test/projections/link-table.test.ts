@@ -10,6 +10,7 @@ import { encodeLinkEvent } from '../../src/serde/link-event.ts';
 import { createFakeEventLog } from '../support/fake-event-log.ts';
 import { created, dayMs, type LinkTableWorld, openLinkTableWorld, startMs } from '../support/link-table-world.ts';
 import { createQuietLogger } from '../support/quiet-logger.ts';
+import { withBatches } from '../support/with-batches.ts';
 
 describe('the link table', () => {
   let world: LinkTableWorld;
@@ -361,18 +362,13 @@ describe('the link table', () => {
     const store = createMemoryStateStore();
     const table = await openLinkTable({
       openStore: async () => ({
-        ...store,
+        ...withBatches(store, (batch) => ({
+          write: async () => {
+            if (failing) throw new Error('no space left on device');
+            await batch.write();
+          },
+        })),
         close: async () => undefined,
-        batch: () => {
-          const batch = store.batch();
-          return {
-            ...batch,
-            write: async () => {
-              if (failing) throw new Error('no space left on device');
-              await batch.write();
-            },
-          };
-        },
       }),
       setStoreAside: async () => undefined,
       log: world.log,

@@ -10,6 +10,7 @@ import { encodeVisit } from '../../src/serde/visit.ts';
 import { payloadOf } from '../../src/worker/versioned-rows.ts';
 import { openTask, rowsOf, TestLog } from '../support/topology-driver.ts';
 import { aVisit, octoberFirstMs } from '../support/visits.ts';
+import { withBatches } from '../support/with-batches.ts';
 
 const octoberFirst = octoberFirstMs / dayMs;
 
@@ -58,19 +59,12 @@ async function readAgain(tasksInThread: number): Promise<readonly string[]> {
 
 /** Its batches are written a few turns late, in which the fold goes on. */
 function slow(store: StateStore): StateStore {
-  return {
-    ...store,
-    batch() {
-      const batch = store.batch();
-      return {
-        ...batch,
-        async write() {
-          for (let left = 5; left > 0; left--) await Promise.resolve();
-          await batch.write();
-        },
-      };
+  return withBatches(store, (batch) => ({
+    async write() {
+      for (let left = 5; left > 0; left--) await Promise.resolve();
+      await batch.write();
     },
-  };
+  }));
 }
 
 describe('the statistics of visits', () => {

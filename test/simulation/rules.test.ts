@@ -10,6 +10,7 @@ import {
   encodeChangelogCheckpoint,
 } from '../../src/worker/changelog-checkpoint.ts';
 import type { TaskCommit } from '../../src/worker/task-commit.ts';
+import { withBatches } from '../support/with-batches.ts';
 import type { KeptRecord } from './simulated-changelog.ts';
 import { Simulation, type Twist, type Twists } from './simulation.ts';
 
@@ -98,18 +99,11 @@ function countAnywhere(record: ChangelogRecord): ChangelogRecord {
 }
 
 function forgetMarks(store: StateStore): StateStore {
-  return {
-    ...store,
-    batch() {
-      const batch = store.batch();
-      return {
-        ...batch,
-        put(key, value) {
-          if (!key.startsWith('!s/')) batch.put(key, value);
-        },
-      };
+  return withBatches(store, (batch) => ({
+    put(key, value) {
+      if (!key.startsWith('!s/')) batch.put(key, value);
     },
-  };
+  }));
 }
 
 const rules: readonly (readonly [rule: string, twists: Twists])[] = [

@@ -1,10 +1,10 @@
 import { createMemoryStateStore } from '../../src/adapters/memory/memory-state-store.ts';
 import type { LogReader, LogRecord } from '../../src/ports/event-log.ts';
-import type { StateStore } from '../../src/ports/state-store.ts';
 import { visitStatistics } from '../../src/projections/visit-statistics.ts';
 import { RunLoop } from '../../src/worker/run-loop.ts';
 import { openTask, rowsOf, TestLog } from '../support/topology-driver.ts';
 import { aVisit, visitText } from '../support/visits.ts';
+import { withBatches } from '../support/with-batches.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -65,19 +65,12 @@ describe('the run loop', () => {
     let nowMs = 0;
     const memory = createMemoryStateStore();
     let writeMs = 0;
-    const store: StateStore = {
-      ...memory,
-      batch() {
-        const batch = memory.batch();
-        return {
-          ...batch,
-          write() {
-            nowMs += writeMs;
-            return batch.write();
-          },
-        };
+    const store = withBatches(memory, (batch) => ({
+      write() {
+        nowMs += writeMs;
+        return batch.write();
       },
-    };
+    }));
     const log = new TestLog();
     log.append(...visitOf('abc'));
     const task = await openTask({ topology: visitStatistics, store });
@@ -106,13 +99,9 @@ describe('the run loop', () => {
   it('ends with the error of a commit that failed, and the store keeps what was committed before', async () => {
     const memory = createMemoryStateStore();
     let writes = 0;
-    const store: StateStore = {
-      ...memory,
-      batch() {
-        const batch = memory.batch();
-        return { ...batch, write: () => (++writes > 1 ? Promise.reject(new Error('disk full')) : batch.write()) };
-      },
-    };
+    const store = withBatches(memory, (batch) => ({
+      write: () => (++writes > 1 ? Promise.reject(new Error('disk full')) : batch.write()),
+    }));
     const log = new TestLog();
     log.append(...visitOf('abc'));
     const task = await openTask({ topology: visitStatistics, store });
