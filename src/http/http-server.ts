@@ -16,6 +16,8 @@ import type { Door } from './app-options.ts';
 import { closeLingering, lingerWhenAnsweredEarly } from './lingering-close.ts';
 import { ProblemError, problemAnswer } from './problem.ts';
 import type { ProblemSlug } from './problem-types.ts';
+import { ServedRequest } from './served-request.ts';
+import { createSilentConnections } from './silent-connections.ts';
 
 export interface HttpServer {
   readonly server: Server;
@@ -47,9 +49,11 @@ export interface ServerLimits {
   readonly requestTimeoutMs: number;
   /** How often the two are looked at: the closing is late by up to this. */
   readonly checkIntervalMs: number;
-  readonly keepAliveTimeoutMs: number;
-  /** A connection on which nothing moves for so long is closed: a reader who takes nothing. Streams beat more often. */
-  readonly silenceTimeoutMs: number;
+  /**
+   * A connection on which nothing moves for so long is closed: one that is kept for later, or whose reader takes nothing. Streams beat
+   * more often, and proxies let go of a connection earlier (after 60 s), so that none sends into one that is being closed.
+   */
+  readonly silenceMs: number;
   readonly headerLimitBytes: number;
   readonly connectionsMax: number;
   readonly closeGraceMs: number;
@@ -59,8 +63,7 @@ const defaultLimits: ServerLimits = {
   headersTimeoutMs: 8_000,
   requestTimeoutMs: 12_000,
   checkIntervalMs: 1_000,
-  keepAliveTimeoutMs: 65_000,
-  silenceTimeoutMs: 60_000,
+  silenceMs: 65_000,
   headerLimitBytes: 16_384,
   connectionsMax: 10_000,
   closeGraceMs: 5_000,
@@ -74,35 +77,36 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   /** Connections whose last request is here: what a client sent behind it must not be carried out (RFC 9112 §9.6). */
   const ending = new WeakSet<Socket>();
 
-  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+  const onRequest = (request: ServedRequest, response: ServerResponse): void => {
     const { socket } = request;
     if (ending.has(socket)) return;
     if (draining) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) ending.add(socket);
-    if (door?.(request, response)) return;
+    if (door?.(request, response)) {
+      request.leftUnread = true;
+      return;
+    }
+    connections.watchAnswers(socket);
     lingerWhenAnsweredEarly(request, response);
     app(request, response);
     if (response.headersSent && response.getHeader('Connection') === 'close') ending.add(socket);
   };
 
-  const server = createServer(
+  const connections = createSilentConnections(limits.silenceMs);
+  const server = createServer<typeof ServedRequest>(
     {
+      IncomingMessage: ServedRequest,
       maxHeaderSize: limits.headerLimitBytes,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      keepAliveTimeout: 0,
       // A missing Host is told by the application, as a problem like every other.
       requireHostHeader: false,
     },
     onRequest,
   );
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.timeout = limits.silenceTimeoutMs;
+  server.on('connection', connections.watch);
   server.maxConnections = limits.connectionsMax;
   server.on('clientError', (error: ClientError, socket) => {
     writeProblem(socket as Socket, problemOfClientError(error), baseUrl, random.id());
@@ -140,7 +144,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       draining = true;
       liveTotals.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) endAfterAnswer(socket);
+      for (const socket of connections.open()) endAfterAnswer(socket);
       const cut = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
       await closed;
       clearTimeout(cut);
