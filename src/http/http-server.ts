@@ -77,15 +77,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   /** Connections whose last request is here: what a client sent behind it must not be carried out (RFC 9112 §9.6). */
   const ending = new WeakSet<Socket>();
 
-  const onRequest = (request: ServedRequest, response: ServerResponse): void => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
     if (ending.has(socket)) return;
     if (draining) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) ending.add(socket);
-    if (door?.(request, response)) {
-      request.leftUnread = true;
-      return;
-    }
+    if (door?.(request, response)) return;
     connections.watchAnswers(socket);
     lingerWhenAnsweredEarly(request, response);
     app(request, response);

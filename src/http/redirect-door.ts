@@ -14,6 +14,7 @@ import type { VisitLimits } from '../ports/visit-limits.ts';
 import type { FindClientAddress } from './client-address.ts';
 import type { AnswerMiss, RedirectMiss } from './redirect-miss.ts';
 import { parseRedirectPath, type RedirectPath } from './redirect-path.ts';
+import { leaveUnread } from './served-request.ts';
 import type { VisitDescription } from './visit-description.ts';
 
 export interface RedirectDoorDeps {
@@ -74,6 +75,7 @@ export function createRedirectDoor(deps: RedirectDoorDeps): RedirectDoor {
     const path = parseRedirectPath(target === null ? url : target.path);
     if (path === null || deps.isReserved(path.code)) return false;
     const startMs = clock.monotonicMs();
+    leaveUnread(request);
     if (!isOwnHost(target === null ? request.headers.host : target.host)) {
       miss(request, response, startMs, 'misdirected', undefined);
     } else {

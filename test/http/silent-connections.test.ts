@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Door } from '../../src/http/app-options.ts';
+import { leaveUnread } from '../../src/http/served-request.ts';
 import { type HttpHarness, startHttp } from '../support/http-harness.ts';
 
 const silenceMs = 600;
@@ -13,6 +14,7 @@ const wholeAnswers = 12;
 
 const redirecting: Door = (request, response) => {
   if (request.url !== '/abc') return false;
+  leaveUnread(request);
   // As the redirect's door does, which writes its visits first.
   setImmediate(() => response.writeHead(302, { Location: 'https://example.com/', 'Content-Length': '0' }).end());
   return true;
@@ -146,7 +148,7 @@ describe('the body of a request that is redirected', () => {
   it.each([
     ['that comes with it', [`${head}Content-Length: 5\r\n\r\nhello`]],
     ['that comes after the answer', [`${head}Content-Length: 10\r\n\r\n`, 'hello', 'world']],
-    ['of 40 KB that comes with it', [`${head}Content-Length: 40000\r\n\r\n${'a'.repeat(40_000)}`]],
+    ['of 20 KB that comes with it', [`${head}Content-Length: 20000\r\n\r\n${'a'.repeat(20_000)}`]],
     ['of 300 KB', [`${head}Content-Length: 300000\r\n\r\n`, 'a'.repeat(300_000)]],
     ['in chunks', [`${head}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`, '0\r\n\r\n']],
     ['of nothing', [`${head}Content-Length: 0\r\n\r\n`]],
@@ -154,9 +156,9 @@ describe('the body of a request that is redirected', () => {
     expect(await answersTo(...parts, ...parts)).toEqual(['HTTP/1.1 302', 'HTTP/1.1 302', 'HTTP/1.1 200']);
   });
 
-  it('is not read when there is none, which saves the streams their work', async () => {
-    await answersTo(`${head}\r\n`, `${head}Content-Length: 5\r\n\r\nhello`);
+  it('is nothing that the streams have work with', async () => {
+    await answersTo(`${head}\r\n`);
     await delay(10);
-    expect(requests.map(({ ended }) => ended)).toEqual([false, true, true]);
+    expect(requests.map(({ ended }) => ended)).toEqual([false, true]);
   });
 });
