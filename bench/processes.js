@@ -4,11 +4,17 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const readyTimeoutMs = 300_000;
+
+/** What `npm start` gives to Node. */
+const startArguments = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  .scripts.start.split(' ')
+  .slice(1);
 
 /** Starts the built program on a free port and resolves when it is ready. Ends with {@link end}. */
 export async function startProgram(dataDir, settings = {}) {
@@ -30,7 +36,7 @@ export function spawnProgram(dataDir, port, settings = {}) {
     ...{ RATE_LIMIT: 'off', MISS_LIMIT: 'off', TRUSTED_PROXIES: '1', DRAIN_MS: '0', ...settings },
     ...{ PORT: String(port), DATA_DIR: dataDir },
   };
-  return serverOf(spawn(process.execPath, ['dist/main.js'], { cwd: root, env, stdio: 'inherit' }), port);
+  return serverOf(spawn(process.execPath, startArguments, { cwd: root, env, stdio: 'inherit' }), port);
 }
 
 /** Starts a server to compare with (see bare-server.js) and resolves when it listens. */

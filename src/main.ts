@@ -1,10 +1,12 @@
 /** Entry: reads the settings and runs the mode and the role that they pick. */
 import { openEmbedded } from './composition/embedded.ts';
+import { leaveThreadsUnbounded } from './composition/heap-bounds.ts';
 import { runProgram } from './composition/lifecycle.ts';
 import { webRole } from './composition/web-role.ts';
 import { type Config, ConfigError, parseConfig } from './config.ts';
 
 const config = readConfig();
+leaveThreadsUnbounded();
 const { distributed } = config;
 if (distributed === null) await runProgram(config, webRole(openEmbedded));
 else if (distributed.roles.web && distributed.linkTable) {

@@ -207,7 +207,12 @@ describe('the Dockerfile', () => {
     const lastStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
     expect(lastStage).not.toContain('COPY --from=build /app/node_modules');
     expect(lastStage).toMatch(/^USER node$/m);
-    expect(lastStage.trimEnd().endsWith('CMD ["node", "dist/main.js"]')).toBe(true);
+  });
+
+  it('starts the program as `npm start` does', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+    const command = /\nCMD (\[.+\])\n$/.exec(dockerfile)?.[1] ?? '[]';
+    expect(JSON.parse(command)).toEqual(scripts.start.split(' '));
   });
 
   it('copies only what is there', () => {
