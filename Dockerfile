@@ -30,5 +30,5 @@ VOLUME /data
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# No shell in between: SIGTERM reaches the program, which then drains. The bound of the heap is that of `npm start`.
+# No shell in between: SIGTERM reaches the program, which then drains. The bounds of the heap are those of `npm start`.
 CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=1024", "dist/main.js"]

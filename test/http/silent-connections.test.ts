@@ -120,7 +120,11 @@ describe('the body of a request that is redirected', () => {
       const seen = { ended: false };
       requests.push(seen);
       // Node's own way to see it without listening, which would be waiting for it.
-      response.once('close', () => setImmediate(() => Object.assign(seen, { ended: request.readableEnded })));
+      response.once('close', () => {
+        setImmediate(() => {
+          seen.ended = request.readableEnded;
+        });
+      });
       return redirecting(request, response);
     };
     http = await startHttp({ app: { door } });
